@@ -1,0 +1,1 @@
+"""What must be true of data between layers: schemas, units, expectations, shard layouts."""

@@ -1,0 +1,101 @@
+"""Schemas of the tables that documents travel in, and how a document gets its id.
+
+Every table is keyed by ``doc_id``. Text is in two places only: `DOCUMENTS`, which ingest writes,
+and `CURATED`, which materialize writes. All else stands beside it: signals, decisions, edges.
+"""
+
+import pyarrow as pa
+from blake3 import blake3
+
+LABELS = pa.map_(pa.string(), pa.string())
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),  # `doc_id(source, record_key)`
+        pa.field("source", pa.string(), nullable=False),  # name of the source in the recipe
+        pa.field("uri", pa.string(), nullable=False),  # path relative to the source's root
+        pa.field("record_key", pa.string(), nullable=False),  # unique within the source
+        pa.field("kind", pa.string(), nullable=False),  # "text"
+        pa.field("text", pa.string(), nullable=False),  # NFC, \n line ends, no C0 but tab, newline
+        pa.field("text_hash", pa.string(), nullable=False),  # `hash_text(text)`
+        pa.field("url", pa.string()),
+        pa.field("published_at", pa.timestamp("us", tz="UTC")),
+        pa.field("labels", LABELS, nullable=False),
+        pa.field("num_repairs", pa.int32(), nullable=False),  # characters changed by cleaning
+        pa.field("meta", pa.string()),  # JSON object, or null
+    ]
+)
+
+# One row for each document that came in; `reason` and `values` are null where `keep` is true.
+DECISIONS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("keep", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),  # namespaced identifier: gopher.short_doc
+        pa.field("values", pa.string()),  # JSON object of the signals that decided
+    ]
+)
+
+# A choice among duplicates is a decision that names the kept partner of each dropped document.
+CHOICES = pa.schema(
+    [
+        pa.field("part_key", pa.string(), nullable=False),  # partition of the document; slices
+        *DECISIONS,
+        pa.field("partner_id", pa.string()),  # the kept document that this one duplicates
+        pa.field("jaccard", pa.float64()),  # of shingles, in [0, 1]; 1 for exact relations
+        pa.field("containment", pa.float64()),
+    ]
+)
+
+SIGNATURES = pa.schema(
+    [
+        pa.field("bucket", pa.int32(), nullable=False),  # of normal_hash; slices
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("text_hash", pa.string(), nullable=False),  # 128 bits, hex
+        pa.field("normal_hash", pa.string(), nullable=False),  # of the normalised text
+    ]
+)
+
+# `relation` exact.text and exact.normalised are equivalences, written as a star: left_id is the
+# smallest doc_id of the class and stands once with every other member. near.* are single pairs,
+# left_id < right_id, each verified on the text.
+EDGES = pa.schema(
+    [
+        pa.field("left_id", pa.string(), nullable=False),
+        pa.field("right_id", pa.string(), nullable=False),
+        pa.field("relation", pa.string(), nullable=False),
+        pa.field("jaccard", pa.float64(), nullable=False),
+        pa.field("containment", pa.float64(), nullable=False),
+        pa.field("rule_version", pa.int32(), nullable=False),
+    ]
+)
+
+SPLITS = pa.schema(
+    [
+        *DECISIONS,
+        pa.field("split", pa.string()),  # "train" or "heldout"; null where dropped
+    ]
+)
+
+CURATED = pa.schema(
+    [
+        *(field for field in DOCUMENTS),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("num_chars", pa.int64(), nullable=False),
+        pa.field("num_words", pa.int64(), nullable=False),
+    ]
+)
+
+
+def hash_text(text: str | bytes) -> str:
+    """Return the 128-bit BLAKE3 hash of a text's UTF-8 bytes, as 32 hex digits."""
+    data = text.encode() if isinstance(text, str) else text
+    return blake3(data).hexdigest(16)
+
+
+def doc_id(source: str, record_key: str) -> str:
+    """Return the id of a record: 32 hex digits that depend on source name and record key alone.
+
+    The same record has the same id in every run, and two equal texts have two ids.
+    """
+    return hash_text(f"{source}\x00{record_key}")

@@ -1,0 +1,41 @@
+"""The exception tree as the layers above the store see it; the drawing is in `store.errors`."""
+
+from store.errors import (
+    ContractViolation,
+    Damaged,
+    DiskFull,
+    InputError,
+    LeaseLost,
+    MillraceError,
+    NotFound,
+    NotFresh,
+    NotReproducible,
+    OutputChanged,
+    ReadOnlyHome,
+    RecipeError,
+    RowsUnaccounted,
+    StepFailed,
+    StoreError,
+    UsageError,
+    WaitingForPerson,
+)
+
+__all__ = [
+    "ContractViolation",
+    "Damaged",
+    "DiskFull",
+    "InputError",
+    "LeaseLost",
+    "MillraceError",
+    "NotFound",
+    "NotFresh",
+    "NotReproducible",
+    "OutputChanged",
+    "ReadOnlyHome",
+    "RecipeError",
+    "RowsUnaccounted",
+    "StepFailed",
+    "StoreError",
+    "UsageError",
+    "WaitingForPerson",
+]

@@ -1,0 +1,89 @@
+"""Running recipes from Python and from the command line: the server, the flow, the clean end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flows.recipe import load_recipe
+from flows.server import configure_client, drain, ensure_server, mark_crashed
+from flows.session import DEFAULT_HOME, Order, show_progress
+from store.runner import Progress
+from store.runs import list_runs, save_run
+from store.storage import Storage
+
+
+def run_order(order: Order, progress: Progress | None = None) -> str:
+    """Carry out an order as a Prefect flow run on the home's server; return the run's name.
+
+    The order is checked before anything is started. Whatever ends the run, its record and its
+    flow run say how it ended.
+
+    Raises:
+        MillraceError: whatever the run ended with.
+    """
+    _check(order)
+    api_url = ensure_server(order.home)
+    configure_client(api_url, order.home)
+    close_crashed(Storage(order.home))
+    from flows.curate import curate_flow
+
+    show_progress(progress)
+    try:
+        return curate_flow(
+            recipe=order.recipe,
+            home=order.home,
+            settings=list(order.settings),
+            run=order.run,
+            from_step=order.from_step,
+            only=order.only[0] if order.only else None,
+            force=order.force,
+        )
+    finally:
+        show_progress(None)
+        drain()
+
+
+def close_crashed(storage: Storage) -> list[str]:
+    """Mark runs whose process is gone as crashed, here and in Prefect; return their names."""
+    crashed = []
+    for run in list_runs(storage):
+        if run.state != "running" or run.is_alive():
+            continue
+        sentence = f"process {run.pid} on {run.host} ended without finishing the run"
+        for flow_run in run.flow_runs:
+            mark_crashed(flow_run, sentence)
+        steps = tuple(
+            replace(step, state="failed", why=f"crashed: {sentence}")
+            if step.state == "running"
+            else step
+            for step in run.steps
+        )
+        save_run(storage, replace(run, state="crashed", error=sentence, steps=steps))
+        crashed.append(run.name)
+    return crashed
+
+
+def _check(order: Order) -> None:
+    """Find what is wrong with an order before a server is started for it."""
+    from flows.graph import build_graph
+
+    recipe = load_recipe(order.recipe, order.settings)
+    order.forced_steps(build_graph(recipe))
+    storage = Storage(order.home)
+    storage.check_writable()
+
+
+def curate(
+    recipe: str = "quickstart",
+    home: str = DEFAULT_HOME,
+    run: str | None = None,
+    settings: tuple[str, ...] | list[str] = (),
+) -> object:
+    """Run a recipe on a home and return the finished run, opened for reading.
+
+    >>> documents = curate("my-text", settings=["ingest.path='texts'"]).documents()  # doctest: +SKIP
+    """
+    from catalog import open_run
+
+    name = run_order(Order(recipe, home, run, tuple(settings)))
+    return open_run(home, name)

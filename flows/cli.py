@@ -1,0 +1,100 @@
+"""The command ``millrace``: finds the sub-command, runs it, turns errors into one sentence.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 contract broken, 4 waiting for a person. With ``--json``
+one JSON document stands on stdout and nothing else; people read the rest on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from data_contracts.errors import MillraceError, UsageError
+from flows.session import DEFAULT_HOME
+
+COMMANDS = {
+    "run": "run a recipe: compute what is not there yet, reuse the rest",
+    "plan": "show what a run would compute, reuse and cost, and why",
+    "status": "show each step of a run: fresh, stale, missing, running or failed",
+    "explain": "show what a step's partitions were made from and what differs now",
+    "trace": "show one document's fate: read where, kept or dropped by what, its partner",
+    "verify": "check every receipt, manifest and partition of a home",
+    "gc": "list (or delete) what no run refers to",
+    "recipes": "list the recipes that come with Millrace",
+    "server": "start, stop or look at the home's Prefect server",
+}
+_FAILED, _WRONG_USE = 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `{self.prog} --help` shows what there is.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = _Parser(
+        prog="millrace",
+        description="From raw text to a judged language model, step by accountable step.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        importlib.import_module(f"flows.commands.{name}").add_arguments(command)
+        if name != "recipes":
+            command.add_argument(
+                "--home",
+                default=os.environ.get("MILLRACE_HOME", DEFAULT_HOME),
+                metavar="DIR",
+                help="folder or bucket URL that holds everything "
+                f"(default: $MILLRACE_HOME or {DEFAULT_HOME})",
+            )
+        command.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        options = make_parser().parse_args(words)
+        module = importlib.import_module(f"flows.commands.{options.command}")
+        result, text = module.execute(options)
+        _print(result if options.json else text, options.json)
+        return int(result.get("exit_code", 0))
+    except MillraceError as error:
+        return _fail(str(error), error.exit_code, "--json" in words)
+    except KeyboardInterrupt:
+        sentence = "Interrupted; what was finished is kept, the same command goes on from there."
+        return _fail(sentence, 130, "--json" in words)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+
+
+def _interrupt(_signal: int, _frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _print(value: Any, as_json: bool) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else value, flush=True)
+
+
+def _fail(sentence: str, exit_code: int, as_json: bool) -> int:
+    if as_json:
+        _print({"error": sentence, "exit_code": exit_code}, as_json)
+    print(f"millrace: {sentence}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

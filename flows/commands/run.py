@@ -1,0 +1,83 @@
+"""``millrace run``: carry out a recipe and say where to look."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from typing import Any
+
+from flows.api import run_order
+from flows.commands.context import as_table, human_bytes
+from flows.progress import make_progress
+from flows.server import server_status
+from flows.session import Order
+from store.runs import Run, get_run
+from store.storage import Storage
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("recipe", metavar="RECIPE", help="name of a recipe, or a .toml file")
+    parser.add_argument("--run", metavar="NAME", help="name of the run (default: recipe and time)")
+    parser.add_argument(
+        "--from", dest="from_step", metavar="STEP", help="compute STEP and all after it again"
+    )
+    parser.add_argument(
+        "--only", metavar="STEP", help="run STEP alone; what it reads must be fresh"
+    )
+    parser.add_argument("--force", metavar="STEP", help="compute STEP again and compare")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="A.B=C", help="set a field of the recipe"
+    )
+
+
+def execute(options: Namespace) -> tuple[dict[str, Any], str]:
+    """Run the recipe; the value is the run's record."""
+    only = (options.only,) if options.only else ()
+    order = Order(
+        options.recipe,
+        options.home,
+        options.run,
+        tuple(options.set),
+        options.from_step,
+        only,
+        options.force,
+    )
+    with make_progress() as progress:
+        name = run_order(order, progress)
+    run = get_run(Storage(options.home), name)
+    return asdict(run), _text(run, Storage(options.home))
+
+
+def _text(run: Run, storage: Storage) -> str:
+    rows = [
+        (s.step, s.rows_in, s.rows_kept, s.rows_dropped, s.rows_quarantined, _parts(s), s.seconds)
+        for s in run.steps
+    ]
+    header = ("step", "in", "kept", "dropped", "quarantined", "computed", "seconds")
+    computed = sum(step.partitions_computed for step in run.steps)
+    size = human_bytes(sum(step.size_bytes for step in run.steps))
+    nothing = "Nothing had to run: everything was there already.\n" if not computed else ""
+    return f"{as_table(rows, header)}\n\n{nothing}Run {run.name} is done ({size}). Look at\n" + (
+        "\n".join(f"  {what:<28} {where}" for what, where in _where(run, storage))
+    )
+
+
+def _parts(step: Any) -> str:
+    return f"{step.partitions_computed} of {step.partitions}"
+
+
+def _where(run: Run, storage: Storage) -> list[tuple[str, str]]:
+    curated = storage.local_path(f"runs/{run.name}/curated")
+    home = f" --home {storage.url}"
+    places = [
+        ("each step, again", f"millrace status{home}"),
+        ("one document's fate", f"millrace trace{home} 'some of its text'"),
+    ]
+    if curated is not None and curated.is_dir():
+        places.insert(0, ("the curated Parquet", f"{curated}/*.parquet"))
+    server = server_status(storage.url)
+    if server.get("running"):
+        flow_run = f"/runs/flow-run/{run.flow_runs[-1]}" if run.flow_runs else ""
+        places.append(("the run in Prefect", f"{server['ui_url']}{flow_run}"))
+    return places

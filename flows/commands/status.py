@@ -1,0 +1,37 @@
+"""``millrace status``: the state of each step of a run, today."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from catalog.status import status
+
+from flows.commands.context import as_table, human_bytes, of_run
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("run", nargs="?", metavar="RUN", help="name of a run (default: the latest)")
+
+
+def execute(options: Namespace) -> tuple[dict[str, Any], str]:
+    """Compare what the run recorded with what is there now."""
+    context = of_run(options)
+    value = status(context.storage, context.run, context.graph, context.plans)
+    rows = [
+        (
+            s["step"],
+            s["state"],
+            s["rows_in"],
+            s["rows_kept"],
+            s["rows_dropped"],
+            s["rows_quarantined"],
+            f"{s['partitions_computed']} of {s['partitions']}",
+            human_bytes(s["size_bytes"]),
+            s["why"],
+        )
+        for s in value["steps"]
+    ]
+    header = ("step", "state", "in", "kept", "dropped", "quarantined", "computed", "size", "why")
+    return value, f"Run {value['run']}\n\n{as_table(rows, header)}"

@@ -1,0 +1,138 @@
+"""Recipes: a run is a named file of TOML, and here it becomes checked, typed values.
+
+Each section fills the config of one step. A key that no config has, a value of another type, a rule
+over a signal that does not exist: each is found before anything runs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_contracts.errors import NotFound, RecipeError
+from flows.values import build
+from pipelines.apply_policy import PolicyConfig, policy_sql
+from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
+from pipelines.compute_signals import SignalsConfig
+from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
+from pipelines.dedupe.compute_signatures import SignaturesConfig
+from pipelines.ingest.ingest import IngestConfig
+from pipelines.materialize import MaterializeConfig
+from pipelines.policies.expressions import known_signal
+from pipelines.split import SplitConfig
+from store.hints import nearest
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run is carried out; none of it changes rows. ``workers`` of 0 means one per core."""
+
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A resolved recipe: every section with every default written out."""
+
+    name: str
+    description: str = ""
+    run: RunConfig = field(default_factory=RunConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    signals: SignalsConfig = field(default_factory=SignalsConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    signatures: SignaturesConfig = field(default_factory=SignaturesConfig)
+    dedupe: ChoiceConfig = field(default_factory=ChoiceConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    materialize: MaterializeConfig = field(default_factory=MaterializeConfig)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the recipe as plain values, from which `recipe_from_plain` makes it again."""
+        return asdict(self)
+
+
+def list_recipes() -> Iterator[tuple[str, str]]:
+    """Yield name and description of the recipes that come with Millrace, by name."""
+    for path in sorted(RECIPES.glob("*.toml")):
+        yield path.stem, load_toml(path).get("description", "")
+
+
+def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+    """Load a recipe by the name of a shipped one or the path of a ``.toml`` file.
+
+    ``settings`` are ``section.key=value`` texts that stand above the file; a value is read as TOML
+    if it can be, else as a string.
+
+    Raises:
+        NotFound: if there is no such recipe; the nearest name is given.
+        RecipeError: if a key, a type or a value is wrong.
+    """
+    path = _find(name)
+    plain = load_toml(path)
+    for setting in settings:
+        _apply(plain, setting)
+    return recipe_from_plain({"name": path.stem, **plain})
+
+
+def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
+    """Build a recipe from plain values and check what can be checked before anything runs.
+
+    Raises:
+        RecipeError: if a key, a type or a value is wrong.
+    """
+    recipe = build(Recipe, plain, "the recipe")
+    policy_sql(recipe.policy.all_rules(), COMPUTE_SIGNALS.schema)
+    for signal in preferred(recipe.dedupe.prefer):
+        known_signal(signal, "dedupe.prefer", COMPUTE_SIGNALS.schema)
+    if recipe.run.workers < 0:
+        raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")
+    return recipe
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raise RecipeError naming file, line and column if it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not a TOML file: {error}.") from error
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def _find(name: str) -> Path:
+    if name.endswith(".toml"):
+        path = Path(name)
+        if not path.is_file():
+            raise NotFound(f"There is no recipe file {path}; `millrace recipes` lists named ones.")
+        return path
+    path = RECIPES / f"{name}.toml"
+    if "/" in name or not path.is_file():
+        known = [recipe for recipe, _ in list_recipes()]
+        raise NotFound(f"There is no recipe {name!r}; {nearest(name, known)}")
+    return path
+
+
+def _apply(plain: dict[str, Any], setting: str) -> None:
+    """Put one ``section.key=value`` into a recipe's plain values."""
+    key, equals, text = setting.partition("=")
+    depth = 2 if key.startswith("policy.rules.") else -1  # the name of a rule has dots itself
+    *sections, last = key.strip().split(".", depth)
+    if not equals or not sections or not last:
+        raise RecipeError(f"--set {setting!r} is not section.key=value, such as split.seed=7.")
+    target = plain
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise RecipeError(f"--set {setting!r}: {section!r} is a value, not a section.")
+    target[last.strip()] = _value(text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

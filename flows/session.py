@@ -1,0 +1,223 @@
+"""A session: one run being carried out. Opens the home, keeps the record, runs steps by name.
+
+The stages of a flow are flows of their own; within one process they find the session of their run
+here, by the run's name, so that Prefect sees plain parameters only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from catalog.conservation import prove_and_record
+from catalog.explain import why
+from catalog.funnel import count_retired
+
+from data_contracts.errors import InputError, MillraceError, NotFresh
+from flows.graph import build_graph
+from flows.links import link_curated
+from flows.recipe import Recipe, load_recipe
+from pipelines.kernels.cache import use_cache_dir
+from store.errors import UsageError
+from store.graph import Graph
+from store.plan import NodePlan, plan_node
+from store.runner import Progress, Runner, StepResult
+from store.runs import Run, StepRecord, begin_run, save_run
+from store.storage import Storage
+
+DEFAULT_HOME = "millrace-home"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run was asked to do; ``settings`` are ``section.key=value`` texts.
+
+    ``only`` names the steps to run, whose upstream must be fresh (empty: all); ``force`` computes
+    one step again and compares; ``from_step`` does that for a step and all after it.
+    """
+
+    recipe: str
+    home: str = DEFAULT_HOME
+    run: str | None = None
+    settings: tuple[str, ...] = ()
+    from_step: str | None = None
+    only: tuple[str, ...] = ()
+    force: str | None = None
+
+    def forced_steps(self, graph: Graph) -> frozenset[str]:
+        """Return the steps to compute again; raises NotFound for a step that does not exist."""
+        forced = {self.force} if self.force else set()
+        if self.from_step:
+            forced |= {self.from_step, *graph.downstream(self.from_step)}
+        for name in (*forced, *self.only):
+            graph[name]
+        return frozenset(forced)
+
+
+class Session:
+    """One run being carried out on an open home."""
+
+    def __init__(
+        self, storage: Storage, recipe: Recipe, order: Order, run: Run, runner: Runner
+    ) -> None:
+        self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
+        self.graph = build_graph(recipe)
+        self.plans: dict[str, NodePlan] = {}
+        self._forced = order.forced_steps(self.graph)
+        self._runner = runner
+
+    def run_step(self, name: str) -> StepRecord:
+        """Make one step's dataset complete, prove its rows, and write it into the run's record.
+
+        A step that ``only`` leaves out is not touched.
+        """
+        if self.order.only and name not in self.order.only:
+            return self.run.step(name) or _record(name, "missing", "left out by --only")
+        plan = plan_node(self.storage, self.graph[name], self.plans)
+        reason = why(self.storage, plan)
+        self.note(_record(name, "running", reason))
+        try:
+            result = self._runner.run(plan, force=name in self._forced)
+            self.plans[name] = plan_node(self.storage, self.graph[name], self.plans)
+            self._prove(name, result)
+        except BaseException:
+            self.note(_record(name, "failed", reason))
+            raise
+        return self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
+
+    def note(self, record: StepRecord) -> StepRecord:
+        """Write a step's record into the run's."""
+        self.run = self.run.with_step(record)
+        save_run(self.storage, self.run)
+        return record
+
+    def update(self, run: Run) -> None:
+        """Replace the run's record, in memory and in the home."""
+        self.run = run
+        save_run(self.storage, run)
+
+    def take_upstream(self) -> None:
+        """Take what the steps named by ``only`` read as it is.
+
+        Raises:
+            NotFresh: if one of those steps is not fresh; it is named.
+        """
+        wanted = [name for only in self.order.only for name in self.graph.upstream(only)]
+        for name in self.graph.names():
+            if name not in wanted or name in self.order.only:
+                continue
+            plan = plan_node(self.storage, self.graph[name], self.plans)
+            dataset = plan.dataset()
+            if dataset is None:
+                raise NotFresh(
+                    f"{', '.join(self.order.only)} cannot run by itself: {name} is not fresh "
+                    f"({why(self.storage, plan)}); run it first, or run the whole recipe."
+                )
+            self.plans[name] = plan
+            self.note(self._finished(name, "taken as it is", StepResult(dataset, 0, 0.0)))
+
+    def _prove(self, name: str, result: StepResult) -> None:
+        node = self.graph[name]
+        inputs = {i: self.plans[up].dataset() for i, up in node.inputs.items()}
+        known = {i: dataset for i, dataset in inputs.items() if dataset is not None}
+        prove_and_record(self.storage, node, result.dataset, known)
+        if node.step.kind == "source" and not result.dataset.parts:
+            raise InputError(f"{name} found nothing to read; look at the recipe's [{name}].")
+
+    def _finished(self, name: str, reason: str, result: StepResult) -> StepRecord:
+        rows = result.dataset.rows
+        retired = 0
+        if self.graph[name].step.kind == "source":
+            retired = count_retired(self.storage, self.run.previous, result.dataset)
+        return replace(
+            _record(name, "fresh", reason),
+            rows_in=rows.num_in,
+            rows_kept=rows.kept,
+            rows_dropped=rows.dropped,
+            rows_quarantined=rows.quarantined,
+            rows_retired=retired,
+            partitions=len(result.dataset.parts),
+            partitions_computed=result.num_computed,
+            seconds=result.seconds,
+            size_bytes=result.dataset.size_bytes,
+            dataset=result.dataset.fingerprint,
+        )
+
+
+def _record(step: str, state: str, reason: str) -> StepRecord:
+    return StepRecord(step, state, reason, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, None)
+
+
+_SESSIONS: dict[str, Session] = {}
+_SESSIONS_LOCK = threading.Lock()
+_progress: Progress | None = None
+
+
+@contextlib.contextmanager
+def open_session(order: Order, executor: Executor | None = None) -> Iterator[Session]:
+    """Open the home, begin the run and finish its record, however it ends.
+
+    Raises:
+        RecipeError: if the recipe is wrong. ReadOnlyHome: if the home cannot be written.
+    """
+    recipe = load_recipe(order.recipe, order.settings)
+    order.forced_steps(build_graph(recipe))
+    storage = Storage(order.home)
+    storage.check_writable()
+    prepare_kernels(storage)
+    workers = recipe.run.workers or os.cpu_count() or 1
+    run = begin_run(storage, recipe.name, recipe.plain(), order.run)
+    with Runner(storage, workers, executor, _progress) as runner:
+        session = Session(storage, recipe, order, run, runner)
+        with _SESSIONS_LOCK:
+            _SESSIONS[run.name] = session
+        try:
+            session.take_upstream()
+            yield session
+        except BaseException as error:
+            sentence = str(error) if isinstance(error, MillraceError) else repr(error)
+            session.update(_ended(session.run, "failed", sentence))
+            raise
+        finally:
+            with _SESSIONS_LOCK:
+                _SESSIONS.pop(run.name, None)
+        link_curated(storage, session.run)
+        session.update(_ended(session.run, "done", None))
+
+
+def session_of(run: str) -> Session:
+    """Return the open session of a run in this process."""
+    with _SESSIONS_LOCK:
+        if run not in _SESSIONS:
+            raise UsageError(f"Run {run} is not open in this process.")
+        return _SESSIONS[run]
+
+
+def is_open(run: str) -> bool:
+    """Return whether this process is carrying out that run."""
+    with _SESSIONS_LOCK:
+        return run in _SESSIONS
+
+
+def show_progress(progress: Progress | None) -> None:
+    """Say who is told how far the sessions opened from now on are."""
+    global _progress
+    _progress = progress
+
+
+def prepare_kernels(storage: Storage) -> None:
+    """Let compiled kernels be cached under a local home, where it can surely be written."""
+    folder = storage.local_path("cache/kernels")
+    if folder is not None:
+        use_cache_dir(Path(folder))
+
+
+def _ended(run: Run, state: str, error: str | None) -> Run:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(run, state=state, error=error, finished_at=now)

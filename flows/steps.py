@@ -1,0 +1,70 @@
+"""The Prefect task that runs one step, and the table that Prefect shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from prefect import runtime, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from data_contracts.errors import Damaged, DiskFull, LeaseLost, ReadOnlyHome, StoreError
+from flows.session import Session, session_of
+from store.datasets import read_dataset
+
+
+def _is_passing(_task: Task[Any, Any], _run: TaskRun, state: State) -> bool:
+    """Retry what may be over in a moment: a busy bucket, a lost lease; nothing else."""
+    error = state.result(raise_on_failure=False)
+    lasting = isinstance(error, Damaged | DiskFull | ReadOnlyHome)
+    return isinstance(error, StoreError | LeaseLost) and not lasting
+
+
+def run_step(run: str, step: str) -> dict[str, Any]:
+    """Run one step of an open run as a Prefect task named after it; return its record."""
+    return _run_step.with_options(name=step, task_run_name=step)(run, step)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=2,
+    retry_delay_seconds=[2, 20],
+    retry_condition_fn=_is_passing,
+)
+def _run_step(run: str, step: str) -> dict[str, Any]:
+    session = session_of(run)
+    record = session.run_step(step)
+    if record.dataset is not None:
+        reasons = read_dataset(session.storage, step, record.dataset).reasons()
+        table = [_accounting(asdict(record)), *_by_reason(reasons)]
+        create_table_artifact(table, key=artifact_key(step), description=f"Rows of {step}: {run}")
+    return asdict(record)
+
+
+def record_flow_run(session: Session) -> None:
+    """Write the id of the Prefect flow run that carries out a run into the run's record.
+
+    With it a killed run can be shown as crashed later.
+    """
+    flow_run = str(runtime.flow_run.id)
+    session.update(replace(session.run, flow_runs=(*session.run.flow_runs, flow_run)))
+
+
+def artifact_key(step: str) -> str:
+    """Return the key of a step's artifact; Prefect takes lower-case letters, digits and dashes."""
+    return f"rows-{step.replace('_', '-')}"
+
+
+def _accounting(record: dict[str, Any]) -> dict[str, Any]:
+    shown = ("in", "kept", "dropped", "quarantined", "retired")
+    rows = {name: record[f"rows_{name}"] for name in shown}
+    parts = f"{record['partitions_computed']} of {record['partitions']} computed"
+    return {"what": "all", **rows, "partitions": parts, "seconds": record["seconds"]}
+
+
+def _by_reason(reasons: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"what": reason, "dropped": count} for reason, count in reasons.items()]

@@ -1,0 +1,1 @@
+"""Raw text to token shards: one small file per step, each a pure function."""

@@ -1,0 +1,1 @@
+"""Deduplication: signatures, edges, choice. Edges first, choice second."""

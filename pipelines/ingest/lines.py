@@ -1,0 +1,155 @@
+"""Framing: a stream of bytes becomes records, and records are counted before anyone parses them."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import zstandard
+
+from pipelines.ingest.rows import RAW_BYTES
+
+_PIECE_BYTES = 2048  # of compressed input at a time: bounds both a bomb and what damage can hide
+_NONBLANK = re.compile(rb"\S[^\n]*")
+
+ENGINES: dict[str, Callable[[], Any]] = {
+    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+
+
+class BrokenStream(Exception):
+    """Compressed data that is cut off or damaged; the message says where in the file."""
+
+
+class Readable(Protocol):
+    """Anything with ``read``."""
+
+    def read(self, max_bytes: int, /) -> bytes:
+        """Return the next bytes, at most so many; empty at the end."""
+
+
+def decompress(source: Readable, suffix: str) -> Iterator[bytes]:
+    """Yield the content of a ``.gz`` or ``.zst`` stream: all members or frames, one after another.
+
+    Everything that could be decoded is yielded before `BrokenStream` is raised, except for the
+    output of the last 2 KiB of input. Zero bytes after a member are padding, as gzip(1) has it.
+    One block is at most 2 MiB (gzip) or 64 MiB (a hostile zstd frame).
+    """
+    engine, offset = ENGINES[suffix](), 0
+    while piece := source.read(_PIECE_BYTES):
+        offset += len(piece)
+        if engine is None:
+            piece = piece.lstrip(b"\0")
+        while piece:
+            engine = engine or ENGINES[suffix]()
+            try:
+                yield engine.decompress(piece)
+            except (zlib.error, zstandard.ZstdError) as error:
+                message = f"damaged before byte {offset} of the compressed file ({error})"
+                raise BrokenStream(message) from None
+            if not engine.eof:
+                break
+            piece, engine = engine.unused_data.lstrip(b"\0"), None
+    if engine is not None:
+        raise BrokenStream(f"cut off at byte {offset} of the compressed file")
+
+
+class LineCount:
+    """Counts the lines that hold more than white space, from the bytes alone.
+
+    White space is ASCII's. ``num_lines`` includes a line that has begun and has not ended.
+    """
+
+    def __init__(self) -> None:
+        self.num_lines = 0
+        self.is_inside = False  # the last line so far holds something and has not ended
+
+    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the blocks as they are and count the lines in them."""
+        for block in blocks:
+            self._add(block)
+            yield block
+
+    def _add(self, block: bytes) -> None:
+        start = 0
+        if self.is_inside:
+            start = block.find(b"\n") + 1
+            if not start:
+                return
+        found = sum(1 for _ in _NONBLANK.finditer(block, start))
+        self.num_lines += found
+        last = block[max(start, block.rfind(b"\n") + 1) :]
+        self.is_inside = bool(last) and not last.isspace()
+
+
+@dataclass(slots=True)
+class Line:
+    """A line without its line end; ``data`` is cut to its first bytes if the line is too long.
+
+    ``ordinal`` counts all lines from 1, blank ones too; ``offset`` is in bytes of the stream.
+    """
+
+    ordinal: int
+    offset: int
+    data: bytes
+    num_bytes: int
+    is_blank: bool
+
+    @property
+    def is_cut(self) -> bool:
+        """True if the line is longer than what was kept of it."""
+        return self.num_bytes > len(self.data)
+
+
+class LineFramer:
+    """Cuts blocks into lines, holding no more of a line than ``max_bytes``."""
+
+    def __init__(self, max_bytes: int, offset: int = 0) -> None:
+        self._max_bytes, self._cut_bytes = max_bytes, min(max_bytes, RAW_BYTES)
+        self.offset, self._ordinal = offset, 1
+        self._held: list[bytes] = []
+        self._num_bytes, self._is_blank = 0, True
+
+    def lines(self, blocks: Iterable[bytes]) -> Iterator[Line]:
+        """Yield each line that has ended; `rest` gives what stands after the last line end."""
+        for block in blocks:
+            if b"\n" not in block:
+                self._hold(block)
+                continue
+            first, *middle, last = block.split(b"\n")
+            self._hold(first)
+            yield self._take(1)
+            for data in middle:
+                yield Line(*self._place(len(data) + 1), *self._measured(data))
+            self._hold(last)
+
+    def rest(self) -> Line | None:
+        """Return the line that has begun and not ended, if there is one."""
+        return self._take(0) if self._num_bytes else None
+
+    def _hold(self, data: bytes) -> None:
+        self._num_bytes += len(data)
+        self._is_blank = self._is_blank and (not data or data.isspace())
+        if self._num_bytes <= self._max_bytes:
+            self._held.append(data)
+        else:
+            self._held = [b"".join(self._held + [data])[: self._cut_bytes]]
+
+    def _take(self, num_line_ends: int) -> Line:
+        num_bytes, is_blank, data = self._num_bytes, self._is_blank, b"".join(self._held)
+        self._held, self._num_bytes, self._is_blank = [], 0, True
+        return Line(*self._place(num_bytes + num_line_ends), data, num_bytes, is_blank)
+
+    def _place(self, num_bytes: int) -> tuple[int, int]:
+        place = (self._ordinal, self.offset)
+        self._ordinal += 1
+        self.offset += num_bytes
+        return place
+
+    def _measured(self, data: bytes) -> tuple[bytes, int, bool]:
+        kept = data if len(data) <= self._max_bytes else data[: self._cut_bytes]
+        return kept, len(data), not data or data.isspace()

@@ -1,0 +1,25 @@
+"""The two decorators of kernels."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop on its first call, without the GIL, and keep the machine code for next time.
+
+    Where there is no folder to keep it in (the package and ``~/.cache`` are read-only and
+    `pipelines.kernels.cache.use_cache_dir` was not called), each process compiles for itself.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        return numba.njit(nogil=True)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a few lines that stand in the innermost loop into each of their callers."""
+    return numba.njit(inline="always")(function)

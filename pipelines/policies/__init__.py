@@ -1,0 +1,1 @@
+"""Policies: ordered SQL rules over signals, and the named dialects of them."""

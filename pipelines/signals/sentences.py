@@ -1,0 +1,26 @@
+"""Signals of sentences, by the rule of `pipelines.kernels.sentences`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipelines.kernels.buffers import TextBuffers
+from pipelines.signals.family import Family, SignalsConfig, count_field
+
+_FIELDS = (
+    count_field(
+        "num_sentences",
+        "sentences",
+        "Stretches with a letter or digit that end at '.', '!', '?' or '…' before white space, at "
+        "'。', '！' or '？', or at the end of the text.",
+    ),
+)
+
+
+def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+    from pipelines.kernels.sentences import count_sentences
+
+    return {"num_sentences": count_sentences(texts)}
+
+
+FAMILY = Family("sentences", _FIELDS, _measure)

@@ -1,0 +1,37 @@
+"""Asking DuckDB a question of Arrow tables inside a step: closed to the outside, one thread.
+
+Steps run several at a time, so each query gets a connection of its own with one thread; rows come
+back in the order that the query's ``ORDER BY`` says.
+"""
+
+import duckdb
+import pyarrow as pa
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "enable_external_access": False,
+    "lock_configuration": True,
+}
+
+
+def query(sql: str, schema: pa.Schema, **tables: pa.Table) -> pa.Table:
+    """Run one query over named Arrow tables and return its rows with the given schema.
+
+    Only identifiers and numbers may have been formatted into ``sql``. Raises ``duckdb.Error`` if
+    the query does not bind and ``pyarrow.ArrowInvalid`` if its columns do not fit the schema.
+    """
+    with duckdb.connect(config=_SETTINGS) as connection:
+        for name, table in tables.items():
+            connection.register(name, table)
+        rows = connection.sql(sql).to_arrow_table()
+    return rows.select(schema.names).cast(schema)
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier in SQL's double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text in SQL's single quotes."""
+    return "'" + text.replace("'", "''") + "'"

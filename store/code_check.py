@@ -1,0 +1,76 @@
+"""Nothing stale is ever served: what to do when a step's code changed and its VERSION did not.
+
+The receipts of reused partitions name the digests of the source files that made them. Where those
+differ from today's, one partition is computed again: equal rows mean that the change does not
+matter, which is noted under ``checks/code``; other rows stop the run.
+"""
+
+from __future__ import annotations
+
+from store.code import step_file
+from store.compute import PartTask, compute_part
+from store.datasets import Receipt
+from store.errors import OutputChanged
+from store.identity import encode, fingerprint
+from store.plan import NodePlan
+from store.storage import Storage
+
+_ENOUGH_ROWS = 1000
+
+
+def check_code(storage: Storage, plan: NodePlan) -> list[str]:
+    """Compare today's code with that of the reused partitions; return what was noted, if anything.
+
+    Raises:
+        OutputChanged: if one partition, computed again, has other rows.
+    """
+    notes = []
+    for pairs in _by_code(storage, plan).values():
+        task, receipt = _choose(pairs)
+        changed = changed_files(receipt.code, task.code)
+        if compute_part(task, publish=False).digest != receipt.digest:
+            raise OutputChanged(
+                f"The output of {plan.node.name} changed with the code in {', '.join(changed)}: "
+                f"bump VERSION in {step_file(plan.node.step)} and run again."
+            )
+        value = {"step": plan.node.name, "part": receipt.fingerprint, "changed": changed}
+        storage.create_json(_note_name(plan.node.name, receipt.code, task.code), value)
+        notes.append(f"code changed in {', '.join(changed)}, output equal on part {receipt.key}")
+    return notes
+
+
+def needs_check(storage: Storage, plan: NodePlan) -> bool:
+    """Return whether `check_code` would compute a partition again."""
+    return bool(_by_code(storage, plan))
+
+
+def changed_files(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Return the source files whose digest differs, sorted."""
+    return sorted(file for file in {*before, *after} if before.get(file) != after.get(file))
+
+
+Pair = tuple[PartTask, Receipt]
+
+
+def _by_code(storage: Storage, plan: NodePlan) -> dict[str, list[Pair]]:
+    """Group the reused partitions by the other code that made them, unless it was checked."""
+    groups: dict[str, list[Pair]] = {}
+    for part in plan.parts:
+        if part.task is None or part.receipt is None or part.receipt.code == part.task.code:
+            continue
+        groups.setdefault(encode(part.receipt.code), []).append((part.task, part.receipt))
+    return {
+        code: pairs
+        for code, pairs in groups.items()
+        if not storage.exists(_note_name(plan.node.name, pairs[0][1].code, pairs[0][0].code))
+    }
+
+
+def _choose(pairs: list[Pair]) -> Pair:
+    """Return the smallest partition that has enough rows to show a difference, else the largest."""
+    by_size = sorted(pairs, key=lambda pair: (pair[1].num_rows, pair[1].key))
+    return next((pair for pair in by_size if pair[1].num_rows >= _ENOUGH_ROWS), by_size[-1])
+
+
+def _note_name(step: str, before: dict[str, str], after: dict[str, str]) -> str:
+    return f"checks/code/{step}/{fingerprint({'before': before, 'after': after})}.json"

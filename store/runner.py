@@ -1,0 +1,197 @@
+"""The runner: makes a step's dataset complete, computing only the partitions that do not exist.
+
+Partitions are computed under leases, so that runs can share a home; each is published by its
+receipt, so that a killed step goes on where it stopped. The runner knows nothing of schedules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from store.code_check import check_code
+from store.compute import PartTask, compute_part
+from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
+from store.errors import DiskFull, NotReproducible, StepFailed
+from store.estimate import estimate_bytes
+from store.lease import Leases
+from store.plan import NodePlan
+from store.storage import Storage
+
+
+class Progress(Protocol):
+    """Who wants to know how far a step is. All methods are called from several threads."""
+
+    def step_started(self, step: str, num_parts: int, num_missing: int, total_bytes: int) -> None:
+        """A step begins; ``total_bytes`` are the bytes that the missing partitions read."""
+
+    def part_finished(self, step: str, input_bytes: int, rows: Rows) -> None:
+        """A partition was computed."""
+
+    def waiting(self, step: str, holder: str) -> None:
+        """Another run is computing a partition that this one needs."""
+
+    def step_finished(self, step: str, result: StepResult) -> None:
+        """A step's dataset is complete."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What running one step came to."""
+
+    dataset: Dataset
+    num_computed: int
+    seconds: float
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+class Runner:
+    """Runs steps on a home with a fixed number of workers.
+
+    ``executor`` computes partitions elsewhere (a Dask client's, say); without one they are computed
+    in this process, ``workers`` at a time. Close it, or use it in a ``with`` statement.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        workers: int = 1,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.storage = storage
+        self._workers = workers
+        self._executor = executor
+        self._progress = progress
+        self._leases = Leases(storage)
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release all leases and stop their heart-beat."""
+        self._leases.close()
+
+    def run(self, plan: NodePlan, force: bool = False) -> StepResult:
+        """Compute the missing partitions of a planned step and write its manifest.
+
+        ``force`` computes the existing ones too, compares, and keeps the old ones.
+
+        Raises:
+            OutputChanged: if the code changed, its output too, and ``VERSION`` did not.
+            NotReproducible: if ``force`` gave other rows.
+            DiskFull: if the disk has no room for the estimate, or fills while writing.
+            StepFailed: if the step's function raised; what was finished stays.
+        """
+        started = time.perf_counter()
+        missing = [part.task for part in plan.missing() if part.task is not None]
+        self._check_room(missing)
+        self._tell_start(plan, missing)
+        notes = [] if force else check_code(self.storage, plan)
+        num_checked = len(notes)
+        fresh = self._compute_all(plan.node.name, missing)
+        if force:
+            notes += self._compute_again(plan)
+            num_checked = len(plan.reused())
+        receipts = {receipt.fingerprint: receipt for receipt in [*plan.reused(), *fresh]}
+        parts = [receipts[part.task.fingerprint] for part in plan.parts if part.task is not None]
+        dataset = Dataset(plan.node.name, tuple(parts))
+        write_manifest(self.storage, dataset)
+        seconds = round(time.perf_counter() - started, 4)
+        result = StepResult(dataset, len(missing) + num_checked, seconds, tuple(notes))
+        if self._progress:
+            self._progress.step_finished(plan.node.name, result)
+        return result
+
+    def _compute_all(self, step: str, tasks: list[PartTask]) -> list[Receipt]:
+        """Compute partitions, several at a time; after the first error no further one is begun."""
+        if not tasks:
+            return []
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="part") as pool:
+            futures = [pool.submit(self._compute_leased, step, task) for task in tasks]
+            return _results(futures)
+
+    def _compute_leased(self, step: str, task: PartTask) -> Receipt:
+        """Compute a partition under its lease, or take it from the run that was faster."""
+
+        def exists() -> bool:
+            return read_receipt(self.storage, step, task.fingerprint) is not None
+
+        lease = self._leases.acquire(task.fingerprint, on_wait=self._tell_wait(step), until=exists)
+        if lease is not None:
+            with lease:
+                if not exists():
+                    self._compute(task)
+        receipt = read_receipt(self.storage, step, task.fingerprint)
+        if receipt is None:
+            raise StepFailed(f"{step} left no receipt for partition {task.key!r}: run again.")
+        if self._progress:
+            self._progress.part_finished(step, task.input_bytes(), receipt.rows)
+        return receipt
+
+    def _compute(self, task: PartTask, publish: bool = True) -> Receipt:
+        if self._executor is None:
+            return compute_part(task, publish)
+        return self._executor.submit(compute_part, task, publish).result()
+
+    def _compute_again(self, plan: NodePlan) -> list[str]:
+        """Compute existing partitions once more and compare; the old ones are kept."""
+        pairs = [(p.task, p.receipt) for p in plan.parts if p.task and p.receipt]
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="again") as pool:
+            futures = [pool.submit(self._compute, task, False) for task, _ in pairs]
+            again = _results(futures)
+        different = [
+            old.key for (_, old), new in zip(pairs, again, strict=True) if new.digest != old.digest
+        ]
+        if different:
+            raise NotReproducible(
+                f"{plan.node.name} is not reproducible: part {', '.join(different)} has other rows "
+                f"than before. The old ones were kept; `millrace explain {plan.node.name}` shows "
+                f"what they were made from."
+            )
+        return [f"computed again, {len(pairs)} partitions equal"] if pairs else []
+
+    def _check_room(self, tasks: Iterable[PartTask]) -> None:
+        needed, free = estimate_bytes(self.storage, list(tasks)), self.storage.free_bytes()
+        if free is not None and needed > free:
+            raise DiskFull(
+                f"The step is estimated to write {needed / 1e6:.0f} MB and {self.storage.url} has "
+                f"{free / 1e6:.0f} MB free; make room (`millrace gc`) or choose another --home."
+            )
+
+    def _tell_start(self, plan: NodePlan, missing: list[PartTask]) -> None:
+        if self._progress:
+            total = sum(task.input_bytes() for task in missing)
+            self._progress.step_started(plan.node.name, len(plan.parts), len(missing), total)
+
+    def _tell_wait(self, step: str) -> Callable[[dict[str, object]], None]:
+        def tell(holder: dict[str, object]) -> None:
+            if self._progress:
+                self._progress.waiting(step, f"pid {holder.get('pid')} on {holder.get('host')}")
+
+        return tell
+
+
+def _results(futures: list[Future[Receipt]]) -> list[Receipt]:
+    """Wait for all, or cancel what has not begun when one fails, and raise its error."""
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+    finally:
+        for future in futures:
+            future.cancel()
+    failed = next(_errors(futures), None)
+    if failed is not None:
+        raise failed
+    return [future.result() for future in futures]
+
+
+def _errors(futures: list[Future[Receipt]]) -> Iterator[BaseException]:
+    for future in futures:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            yield error

@@ -1,0 +1,199 @@
+"""Runs: what was asked for, what it chose and what it came to, in ``runs/<run>/run.json``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from store.errors import Damaged, NotFound, UsageError
+from store.storage import Storage
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step came to in one run. ``seconds`` is wall time, sizes are bytes on disk."""
+
+    step: str
+    state: str  # fresh, failed, running
+    why: str
+    rows_in: int
+    rows_kept: int
+    rows_dropped: int
+    rows_quarantined: int
+    rows_retired: int
+    partitions: int
+    partitions_computed: int
+    seconds: float
+    size_bytes: int
+    dataset: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a recipe on a home. ``state`` is running, done, failed or crashed.
+
+    ``recipe`` is the resolved recipe, every default written out; ``previous`` names the run of the
+    same recipe before this one; ``flow_runs`` are ids in Prefect; ``pid`` and ``process_started``
+    (seconds since the epoch) tell whether a running one is alive.
+    """
+
+    name: str
+    recipe_name: str
+    recipe: dict[str, Any]
+    state: str = "running"
+    steps: tuple[StepRecord, ...] = ()
+    previous: str | None = None
+    started_at: str = ""
+    finished_at: str | None = None
+    error: str | None = None
+    host: str = ""
+    pid: int = 0
+    process_started: float = 0.0
+    flow_runs: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def step(self, name: str) -> StepRecord | None:
+        """Return the record of a step, or ``None`` if this run did not get to it."""
+        return next((record for record in self.steps if record.step == name), None)
+
+    def with_step(self, record: StepRecord) -> Run:
+        """Return the run with one step's record added or replaced."""
+        others = tuple(old for old in self.steps if old.step != record.step)
+        return replace(self, steps=(*others, record))
+
+    def is_alive(self) -> bool:
+        """Return whether the process of a running run may still be working on it.
+
+        A process of another host is given the benefit of the doubt.
+        """
+        if self.state != "running":
+            return False
+        return self.host != platform.node() or process_alive(self.pid, self.process_started)
+
+
+def process_alive(pid: int, started: float) -> bool:
+    """Return whether the process with this id and start time (epoch seconds) still runs."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: str | None) -> Run:
+    """Write and return a new run; one that is named again starts anew under its old name.
+
+    Raises:
+        UsageError: if the name has other characters than letters, digits, ``-``, ``_``, ``.``, or
+            a run of that name is working right now.
+    """
+    now = datetime.now(UTC)
+    name = name or f"{recipe_name}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
+    check_name(name)
+    existing = find_run(storage, name)
+    if existing is not None and existing.is_alive():
+        raise UsageError(
+            f"Run {name} is being worked on by process {existing.pid} on {existing.host}; wait for "
+            f"it, or choose another --run name."
+        )
+    run = Run(
+        name=name,
+        recipe_name=recipe_name,
+        recipe=recipe,
+        previous=latest_done(storage, recipe_name, before=name),
+        started_at=now.isoformat(timespec="seconds"),
+        host=platform.node(),
+        pid=os.getpid(),
+        process_started=psutil.Process().create_time(),
+    )
+    save_run(storage, run)
+    return run
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless a run's name can stand in a path."""
+    if not name or not set(name) <= _NAME_CHARACTERS or name.startswith("."):
+        raise UsageError(
+            f"A run cannot be called {name!r}: use letters, digits, '-', '_' and '.' only."
+        )
+
+
+def save_run(storage: Storage, run: Run) -> None:
+    """Write a run's record, replacing the one before."""
+    storage.replace_json(run_name(run.name), asdict(run))
+
+
+def run_name(name: str) -> str:
+    """Name of a run's record within the home."""
+    return f"runs/{name}/run.json"
+
+
+def find_run(storage: Storage, name: str) -> Run | None:
+    """Return a run by its name, or ``None``.
+
+    Raises:
+        Damaged: if its record is not what a run's record looks like.
+    """
+    value = storage.read_json(run_name(name))
+    if value is None:
+        return None
+    try:
+        steps = tuple(StepRecord(**record) for record in value.pop("steps"))
+        flow_runs = tuple(value.pop("flow_runs"))
+        return Run(steps=steps, flow_runs=flow_runs, **value)
+    except (KeyError, TypeError) as error:
+        raise Damaged(
+            f"The record {run_name(name)} in {storage.url} is not a run's ({error}); delete it."
+        ) from error
+
+
+def list_runs(storage: Storage) -> Iterator[Run]:
+    """Yield all runs of a home, oldest first."""
+    found = []
+    for name, _, _ in storage.list("runs"):
+        if name.endswith("/run.json") and name.count("/") == 2:
+            run = find_run(storage, name.split("/")[1])
+            if run is not None:
+                found.append(run)
+    yield from sorted(found, key=lambda run: (run.started_at, run.name))
+
+
+def get_run(storage: Storage, name: str | None) -> Run:
+    """Return the named run, or the latest one.
+
+    Raises:
+        NotFound: if there is none.
+    """
+    if name is not None:
+        run = find_run(storage, name)
+        if run is None:
+            known = ", ".join(run.name for run in list_runs(storage)) or "none yet"
+            raise NotFound(f"There is no run {name!r} in {storage.url}; there are: {known}.")
+        return run
+    latest = None
+    for latest in list_runs(storage):
+        pass
+    if latest is None:
+        raise NotFound(
+            f"There is no run in {storage.url} yet; `millrace run quickstart` makes one."
+        )
+    return latest
+
+
+def latest_done(storage: Storage, recipe_name: str, before: str | None = None) -> str | None:
+    """Return the name of the latest finished run of a recipe, other than ``before``."""
+    done = [
+        run.name
+        for run in list_runs(storage)
+        if run.recipe_name == recipe_name and run.state == "done" and run.name != before
+    ]
+    return done[-1] if done else None

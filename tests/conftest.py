@@ -1,0 +1,52 @@
+"""What every test stands on: no telemetry, no settings of the person running them, Hypothesis."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+KEPT = {"MILLRACE_SHARED_DATA"}
+PERSONAL = ("MILLRACE_", "PREFECT_", "AWS_", "XDG_")
+
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("dev", deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the Hypothesis profile: HYPOTHESIS_PROFILE, or "ci" where CI is set, or "dev"."""
+    settings.load_profile(
+        os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+    )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment(tmp_path_factory: pytest.TempPathFactory):
+    """Give tests, and every process they start, an empty HOME and none of a person's settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - KEPT:
+            if name.startswith(PERSONAL):
+                patch.delenv(name)
+        for name, value in NO_TELEMETRY.items():
+            patch.setenv(name, value)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of public test collections named by MILLRACE_SHARED_DATA, or skip."""
+    named = os.environ.get("MILLRACE_SHARED_DATA")
+    if not named:
+        pytest.skip("MILLRACE_SHARED_DATA names no folder of public test collections")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"MILLRACE_SHARED_DATA is {folder}, which is not a folder")
+    return folder

@@ -1,0 +1,227 @@
+"""Imports go one way, heavy libraries have a home, importing does nothing, all is declared."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+OURS = ("store", "data_contracts", "catalog", "pipelines", "training", "flows", "review")
+NEVER = {"tests", "benchmarks", "tools"}
+
+FORBIDDEN = {  # package -> roots that it must not import
+    "store": {"data_contracts", "catalog", "pipelines", "training", "flows", "review", "duckdb"},
+    "data_contracts": {"catalog", "pipelines", "training", "flows", "review"},
+    "catalog": {"pipelines", "training", "flows", "review"},
+    "pipelines": {"catalog", "training", "flows", "review"},
+    "training": {"catalog", "pipelines", "flows", "review"},
+    "review": {"pipelines", "training", "flows"},
+    "flows": {"review"},
+}
+
+HOMES = {  # heavy library -> the only files, or folders, that may import it
+    "prefect": ("flows/",),
+    "torch": ("training/",),
+    "great_expectations": ("data_contracts/gate.py",),
+    "sentencepiece": ("pipelines/tokenizer/", "training/", "data_contracts/tokenizer.py"),
+    "numba": ("pipelines/kernels/",),
+}
+
+NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
+    "fastapi": "bounds what Prefect's server installs",
+    "s3fs": "fsspec opens s3:// with it",
+    "great-expectations": "data_contracts/gate.py will",
+    "sentencepiece": "pipelines/tokenizer and training will",
+    "safetensors": "training will",
+    "torch": "training will",
+    "mypy": "a command",
+    "ruff": "a command",
+    "pytest-xdist": "pytest -n finds it",
+}
+
+
+def sources(root: Path, packages: tuple[str, ...] = OURS) -> list[Path]:
+    return [path for package in packages for path in sorted((root / package).rglob("*.py"))]
+
+
+def imported(path: Path, root: Path) -> Iterator[str]:
+    """Yield the full name of every module that a file imports, at any depth of its code."""
+    package = path.relative_to(root).parent.parts
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            yield ".".join([*base, *filter(None, [node.module])])
+        elif isinstance(node, ast.Call) and node.args and _is_import_function(node.func):
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield name.value
+
+
+def _is_import_function(function: ast.expr) -> bool:
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    return name in {"import_module", "__import__"}
+
+
+def violations(root: Path) -> tuple[list[str], int]:
+    """Return what breaks the two tables below a root, and the number of imports looked at."""
+    found, seen = [], 0
+    for path in sources(root):
+        where = path.relative_to(root).as_posix()
+        forbidden = FORBIDDEN[where.partition("/")[0]] | NEVER
+        for name in imported(path, root):
+            seen += 1
+            library = name.partition(".")[0]
+            homes = HOMES.get(library)
+            if library in forbidden or (homes and not where.startswith(homes)):
+                found.append(f"{where} imports {name}")
+    return found, seen
+
+
+def test_imports_go_one_way_and_heavy_libraries_have_a_home() -> None:
+    found, seen = violations(ROOT)
+    assert found == []
+    assert seen > 100, "hardly any import was looked at"
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("store/x.py", "import data_contracts.documents"),
+        ("store/x.py", "def f():\n    from duckdb import sql"),
+        ("data_contracts/x.py", "if True:\n    from pipelines.split import STEP"),
+        ("catalog/x.py", "from flows import recipe"),
+        ("pipelines/deep/x.py", "import json, training.loop"),
+        ("training/x.py", "import importlib\nimportlib.import_module('pipelines.split')"),
+        ("flows/x.py", "from benchmarks import gopher"),
+        ("pipelines/x.py", "import prefect.tasks"),
+        ("pipelines/signals/x.py", "import numba"),
+        ("pipelines/kernels_extra.py", "import numba"),
+        ("data_contracts/x.py", "import great_expectations as gx"),
+        ("flows/x.py", "__import__('torch')"),
+    ],
+)
+def test_a_planted_violation_is_found(tmp_path: Path, where: str, code: str) -> None:
+    path = tmp_path / where
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    found, _ = violations(tmp_path)
+    assert [line.split(" imports ")[0] for line in found] == [where]
+
+
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("pipelines/kernels/x.py", "import numba"),
+        ("flows/x.py", "import prefect, catalog.runs, pipelines.split"),
+        ("data_contracts/gate.py", "import great_expectations"),
+        ("store/sub/x.py", "from ..step import Step\nfrom . import training\nimport storefront"),
+    ],
+)
+def test_what_the_tables_allow_is_not_reported(tmp_path: Path, where: str, code: str) -> None:
+    path = tmp_path / where
+    path.parent.mkdir(parents=True)
+    path.write_text(code)
+    found, seen = violations(tmp_path)
+    assert found == []
+    assert seen > 0
+
+
+def declared() -> tuple[set[str], set[str], set[str]]:
+    """Return the normalised names of the distributions declared to run, to train, to develop."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert set(extras) == {"train", "dev"}
+    run, train, dev = (
+        {normalised(re.match(r"[\w.-]+", line)[0]) for line in lines}
+        for lines in (project["dependencies"], extras["train"], extras["dev"])
+    )
+    return run, train, dev
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def third_party(*packages: str) -> set[str]:
+    """Return the distributions (import names where none is installed) that packages import."""
+    distributions = packages_distributions()
+    roots = {
+        name.partition(".")[0] for path in sources(ROOT, packages) for name in imported(path, ROOT)
+    }
+    roots -= {*sys.stdlib_module_names, *OURS, *NEVER, "__future__"}
+    return {normalised(distributions.get(root, [root])[0]) for root in roots}
+
+
+def test_what_is_imported_is_declared() -> None:
+    run, train, dev = declared()
+    product = third_party(*(name for name in OURS if name != "training"))
+    assert len(product) >= 5
+    assert product <= run
+    assert third_party("training") <= run | train
+    assert third_party("tests", "tools") <= run | train | dev
+
+
+def test_what_is_declared_is_imported() -> None:
+    run, train, dev = declared()
+    used = third_party(*OURS) & (run | train) | third_party("tests", "tools") & dev
+    assert (run | train | dev) - used == set(NOT_IMPORTED)
+
+
+WATCH = """
+import json, logging, os, sys, threading
+
+def state():
+    return {
+        "environment": dict(os.environ),
+        "cwd": os.getcwd(),
+        "files": sorted(os.listdir(".")) + sorted(os.listdir(os.environ["HOME"])),
+        "handlers": [str(handler) for handler in logging.getLogger().handlers],
+        "level": logging.getLogger().level,
+        "threads": threading.active_count(),
+    }
+
+before = state()
+import flows.cli
+heavy = sorted({"prefect", "torch", "numba", "great_expectations"} & set(sys.modules))
+for name in json.loads(sys.argv[1]):
+    __import__(name)
+json.dump({"before": before, "after": state(), "heavy": heavy}, sys.stdout)
+"""
+
+
+def quiet_modules() -> list[str]:
+    """Return our modules that must be silent: all but those of flows that bring Prefect in."""
+    paths = sources(ROOT, ("store", "data_contracts", "catalog", "pipelines", "training"))
+    parts = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    return [".".join(part).removesuffix(".__init__") for part in parts]
+
+
+def test_importing_does_nothing_and_the_command_starts_light(tmp_path: Path) -> None:
+    modules = quiet_modules()
+    assert len(modules) > 20
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work").mkdir()
+    environment = {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, json.dumps(modules)],
+        cwd=tmp_path / "work",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = json.loads(done.stdout)  # so importing printed nothing either
+    assert seen["heavy"] == []
+    assert seen["after"] == seen["before"]

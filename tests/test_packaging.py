@@ -1,0 +1,107 @@
+"""What is installed is what is in the tree, and every version that is installed is pinned."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = [
+    name.rstrip("*") for name in PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+]
+CODE_ONLY = shutil.ignore_patterns("__pycache__", ".*")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Build the wheel from a copy of what it is made of, with the installed build back end."""
+    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree / name)
+    for name in PACKAGES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=CODE_ONLY)
+    build = f"import setuptools.build_meta as b; b.build_wheel({str(out)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=tree, check=True, capture_output=True)
+    (path,) = out.glob("millrace-*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_every_file_of_our_packages(wheel: zipfile.ZipFile) -> None:
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for name in PACKAGES
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+    held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == expected
+    assert {Path(name).suffix for name in held} >= {".py", ".toml"}
+
+
+def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
+    (entry_points,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+    assert "millrace = flows.cli:main" in wheel.read(entry_points).decode()
+    assert any(name.endswith("/LICENSE") for name in wheel.namelist())
+
+
+def pinned() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[a-z0-9.]+", line) for line in lines)
+    pins = dict(line.split("==") for line in lines)
+    assert list(pins) == sorted(pins)
+    assert len(pins) == len(lines)
+    return pins
+
+
+def requirements() -> list[Requirement]:
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"], *PYPROJECT["build-system"]["requires"]]
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+    return [Requirement(line) for line in lines]
+
+
+def test_every_declared_range_holds_its_pin() -> None:
+    pins = pinned()
+    outside = [str(need) for need in requirements() if pins[need.name] not in need.specifier]
+    assert outside == []
+    assert pins["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_what_the_declared_distributions_need_is_pinned_too(python: str) -> None:
+    pins, waiting, seen = pinned(), requirements(), set()
+    while waiting:
+        need = waiting.pop()
+        key = (canonicalize_name(need.name), frozenset(need.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        assert key[0] in pins, f"{need} is not in constraints.txt: run make lock"
+        try:
+            lines = distribution(need.name).requires or ()
+        except PackageNotFoundError:  # an extra that is not installed
+            continue
+        children = map(Requirement, lines)
+        waiting += [child for child in children if applies(child, need.extras, python)]
+    assert len(seen) > 100
+
+
+def applies(need: Requirement, extras: set[str], python: str) -> bool:
+    """Tell whether a requirement counts on the first release of a Python, with these extras."""
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    marker = need.marker
+    return marker is None or any(marker.evaluate({**here, "extra": e}) for e in extras or {""})
