@@ -1,6 +1,6 @@
 """The command ``millrace``: finds the sub-command, runs it, turns errors into one sentence.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 contract broken, 4 waiting for a person. With ``--json``
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 contract broken, 4 waiting for a person. With --json
 one JSON document stands on stdout and nothing else; people read the rest on stderr.
 """
 

@@ -131,10 +131,9 @@ class BarProgress(_Counting):
         """Replace the bar by a line."""
         rows = result.dataset.rows
         parts = f"{result.num_computed} of {len(result.dataset.parts)} partitions computed"
-        self._bars.console.print(
-            f"{step:<20} {rows.kept:>9,} of {rows.num_in:>9,} kept   {parts}, {result.seconds:.1f} s",
-            highlight=False,
-        )
+        kept = f"{rows.kept:>9,} of {rows.num_in:>9,} kept"
+        line = f"{step:<20} {kept}   {parts}, {result.seconds:.1f} s"
+        self._bars.console.print(line, highlight=False)
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None

@@ -84,7 +84,7 @@ class Session:
         self.note(_record(name, "running", reason))
         try:
             result = self._runner.run(plan, force=name in self._forced)
-            self.plans[name] = plan_node(self.storage, self.graph[name], self.plans)
+            self.plans[name] = plan.completed(result.dataset)
             self._prove(name, result)
         except BaseException:
             self.note(_record(name, "failed", reason))

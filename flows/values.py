@@ -75,7 +75,8 @@ def _build_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[An
         return tuple(build(a, v, where) for a, v in zip(arguments, value, strict=True))
     pairs = typing.get_origin(arguments[0]) is tuple and len(typing.get_args(arguments[0])) == 2
     if pairs and isinstance(value, dict):
-        value = _flat(value)
+        kind = typing.get_args(arguments[0])[1]
+        return tuple((key, build(kind, item, f"{where}.{key}")) for key, item in _flat(value))
     if not isinstance(value, list | tuple):
         raise _wrong(where, value, "a table" if pairs else "a list")
     return tuple(build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from data_contracts.documents import DECISIONS
 from pipelines.policies.dialects import rules_of
-from pipelines.policies.expressions import check_types, signals_in
+from pipelines.policies.expressions import signals_of_rules
 from pipelines.sql import literal, query, quoted
 from store.step import Inputs, Output, Step
 
@@ -44,13 +44,12 @@ def policy_sql(rules: tuple[tuple[str, str], ...], schema: pa.Schema) -> str:
         RecipeError: if a rule is not a harmless true-or-false expression over the schema's signals.
     """
     reasons, values = ["CASE"], ["CASE"]
-    for reason, condition in rules:
-        names = signals_in(condition, reason, schema)
-        check_types(condition, reason, schema)
+    mentioned = signals_of_rules(rules, schema)
+    for (reason, condition), names in zip(rules, mentioned, strict=True):
         pairs = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
         deciding = f"to_json(struct_pack({pairs}))::VARCHAR" if names else "'{}'"
-        reasons.append(f"WHEN ({condition}) THEN {literal(reason)}")
-        values.append(f"WHEN ({condition}) THEN {deciding}")
+        reasons.append(f"WHEN ({condition}\n) THEN {literal(reason)}")
+        values.append(f"WHEN ({condition}\n) THEN {deciding}")
     case = "\n".join([*reasons, "END"]) if rules else "NULL::VARCHAR"
     deciding = "\n".join([*values, "END"]) if rules else "NULL::VARCHAR"
     return (

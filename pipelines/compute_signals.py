@@ -6,6 +6,7 @@ signals are is in `pipelines.signals`, one file per family.
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.kernels.buffers import text_buffers
@@ -32,7 +33,7 @@ def measure_texts(texts: pa.Array, config: SignalsConfig) -> dict[str, pa.Array]
     Raises `UsageError` if ``texts`` is not of a string type or holds nulls.
     """
     buffers = text_buffers(texts)
-    values = {}
+    values: dict[str, np.ndarray] = {}
     for family in FAMILIES:
         values.update(family.measure(buffers, config))
     return {

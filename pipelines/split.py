@@ -6,6 +6,7 @@ on which other documents there are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from data_contracts.documents import SPLITS
@@ -36,10 +37,11 @@ def split(inputs: Inputs, config: SplitConfig) -> Output:
 
     The draw is 32 bits of the hash of the normalised text, xor the seed, compared with the ratio.
     """
+    threshold = math.ceil(config.heldout_ratio * 2**32)
     sql = f"""
         SELECT c.doc_id, true AS keep, NULL AS reason, NULL AS values,
             CASE WHEN xor(('0x' || substr(normal_hash, 9, 8))::UINTEGER, {config.seed}::UINTEGER)
-                < {config.heldout_ratio!r} * 4294967296.0 THEN 'heldout' ELSE 'train' END AS split
+                < {threshold} THEN 'heldout' ELSE 'train' END AS split
         FROM (SELECT doc_id, row_number() OVER () AS position, keep FROM choices) AS c
         JOIN signatures AS s ON s.doc_id = c.doc_id
         WHERE c.keep ORDER BY c.position

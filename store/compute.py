@@ -6,6 +6,7 @@ process, or on a cluster whose workers see the same home.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.datasets import Receipt, Rows, StoredPart, write_receipt
+from store.datasets import Receipt, Rows, StoredPart, part_name, quarantine_name, write_receipt
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
 from store.identity import digest_file, digest_table
 from store.step import QUARANTINE, Inputs, Output, SourcePart, Step
@@ -55,7 +56,8 @@ def compute_part(task: PartTask, publish: bool = True) -> Receipt:
     started = time.perf_counter()
     with task.storage.scratch() as folder:
         output, written = _run_step(task, folder / "rows.parquet")
-        quarantined = _write_quarantine(output, folder / "quarantine.parquet")
+        with task.storage.explained("write", quarantine_name(task.step.name, task.fingerprint)):
+            quarantined = _write_quarantine(output, folder / "quarantine.parquet")
         receipt = _receipt(task, output, written, folder, quarantined)
         receipt = replace(receipt, seconds=round(time.perf_counter() - started, 4))
         if publish:
@@ -76,9 +78,12 @@ def _run_step(task: PartTask, path: Path) -> tuple[Output, Written]:
     try:
         output = task.step.run(inputs, task.config)
         return output, write_rows(output.rows, task.step.schema, path, output.slice_by)
-    except (MillraceError, OSError, MemoryError, KeyboardInterrupt):
+    except (MillraceError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with task.storage.explained("write", part_name(task.step.name, task.fingerprint, "")):
+                raise
         raise StepFailed(
             f"{task.step.name} failed on partition {task.key!r} "
             f"({type(error).__name__}: {error}); nothing of it was kept. "
@@ -114,6 +119,7 @@ def _receipt(
         reasons=written.reasons,
         slices=written.slices,
         quarantine_digest=quarantined,
+        quarantine_file_digest=quarantined and digest_file(folder / "quarantine.parquet"),
         facts=output.facts,
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -7,8 +7,8 @@ highest epoch and has not released it. Three rules make that one holder:
 1. An epoch is taken by `Storage.create`, so of many takers of an epoch exactly one gets it.
 2. One takes epoch ``n + 1`` only after seeing that ``n`` is the highest and is released or dead (1,
    if there is none), and holds it only if a second look finds it the highest, not released, and
-   ``n`` still next below. Otherwise one withdraws. (This catches a taker that fell asleep between
-   its first look and its taking.)
+   next below it the same ``n`` as before, still released or as silent. Otherwise one withdraws.
+   (This catches a taker that fell asleep between its first look and its taking.)
 3. Files are deleted only by the holder of a higher epoch (all lower ones) and by a taker that
    withdraws (its own). So the highest epoch never goes down, and a holder that finds a higher one
    knows that it has lost: `LeaseLost`.
@@ -150,8 +150,8 @@ class Leases:
 
     def close(self) -> None:
         """Stop the heart-beat and release every lease that is still held."""
-        self._closed.set()
         with self._lock:
+            self._closed.set()
             thread, held = self._thread, list(self._held)
         if thread:
             thread.join()
@@ -174,28 +174,33 @@ class Leases:
 
     def _take(self, name: str) -> tuple[Lease | None, Record | None]:
         """Try once; return the lease, or None and the record of the holder if one was seen."""
-        if self._closed.is_set():
-            raise RuntimeError(f"the leases are closed; {name} cannot be acquired")
+        self._refuse_if_closed(name)
         epochs, released = _look(self.storage, name)
+        dead = None  # the last words of a holder found dead
         if epochs and epochs[-1] not in released:
-            data, holder = _read(self.storage, name, epochs[-1])
-            if not self._is_dead(name, data, holder):
+            dead, holder = _read(self.storage, name, epochs[-1])
+            if not self._is_dead(name, dead, holder):
                 return None, holder
         epoch = epochs[-1] + 1 if epochs else 1
         record = {**_identity(os.getpid()), "holder": uuid.uuid4().hex, "beat": 0}
         record["beat_at"] = time.time()
         if not self.storage.create_json(_file(name, epoch), record, durable=False):
             return None, None
-        if not self._is_confirmed(name, epoch, above=epochs[-1:]):
+        if not self._is_confirmed(name, epoch, epochs[-1:], dead):
             _delete(self.storage, name, epoch)
             return None, None
         return self._begin(Lease(self, name, epoch, record)), None
 
-    def _is_confirmed(self, name: str, epoch: int, above: list[int]) -> bool:
+    def _is_confirmed(self, name: str, epoch: int, below: list[int], dead: bytes | None) -> bool:
         """Look again at an epoch just taken; if it holds, delete the lower ones (rules 2, 3)."""
         epochs, released = _look(self.storage, name)
         lower = epochs[:-1]
-        if epochs[-1:] != [epoch] or epoch in released or lower[-1:] != above:
+        if epochs[-1:] != [epoch] or epoch in released or lower[-1:] != below:
+            return False
+        if dead is not None:
+            if _read(self.storage, name, below[0])[0] != dead:
+                return False
+        elif not released.issuperset(below):
             return False
         for old in lower:
             _delete(self.storage, name, old)
@@ -220,11 +225,19 @@ class Leases:
     def _begin(self, lease: Lease) -> Lease:
         with self._lock:
             self._watched.pop(lease.name, None)
-            self._held.add(lease)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
-                self._thread.start()
+            if not self._closed.is_set():
+                self._held.add(lease)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+                    self._thread.start()
+                return lease
+        lease.release()  # closed while we took it
+        self._refuse_if_closed(lease.name)
         return lease
+
+    def _refuse_if_closed(self, name: str) -> None:
+        if self._closed.is_set():
+            raise RuntimeError(f"the leases are closed; {name} cannot be acquired")
 
     def _end(self, lease: Lease) -> None:
         with self._lock:

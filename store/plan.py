@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
@@ -54,6 +54,16 @@ class NodePlan:
     def is_fresh(self) -> bool:
         """Return whether nothing has to be computed."""
         return self.pending_on is None and not self.missing()
+
+    def completed(self, dataset: Dataset) -> NodePlan:
+        """Return the plan as it stands once its dataset is there."""
+        receipts = {receipt.fingerprint: receipt for receipt in dataset.parts}
+        parts = [
+            replace(part, receipt=receipts[part.task.fingerprint])
+            for part in self.parts
+            if part.task
+        ]
+        return replace(self, parts=tuple(parts), pending_on=None)
 
     def dataset(self) -> Dataset | None:
         """Return the dataset, if every partition of it exists."""

@@ -263,7 +263,7 @@ class Storage:
     def _cannot_write(self, error: OSError, name: str) -> ReadOnlyHome:
         return ReadOnlyHome(
             f"cannot write {self.place(name)} ({_first_line(error)}); "
-            "make it writable, or choose another home with --home"
+            "make that place, or make it writable, or choose another home with --home"
         )
 
 
@@ -372,7 +372,9 @@ class _LocalHome:
 
     def open_parquet(self, name: str) -> pq.ParquetFile:
         with _as_absent(name):
-            return pq.ParquetFile(self._path(name), memory_map=True)
+            return pq.ParquetFile(
+                self._path(name), memory_map=True, page_checksum_verification=True
+            )
 
     def download(self, name: str, to: Path) -> None:
         with _as_absent(name):
@@ -501,12 +503,12 @@ class _RemoteHome:
 
     def open_parquet(self, name: str) -> pq.ParquetFile:
         if self.takes_turns:
-            return pq.ParquetFile(pa.BufferReader(self.read(name)))
+            return pq.ParquetFile(pa.BufferReader(self.read(name)), page_checksum_verification=True)
         fs, path = self._place(name)
         file = self._call(
             lambda: fs.open(path, "rb", block_size=PARQUET_BLOCK_BYTES, cache_type="readahead")
         )
-        return pq.ParquetFile(file, pre_buffer=True)
+        return pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
 
     def download(self, name: str, to: Path) -> None:
         fs, path = self._place(name)

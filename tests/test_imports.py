@@ -43,7 +43,7 @@ NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "great-expectations": "data_contracts/gate.py will",
     "sentencepiece": "pipelines/tokenizer and training will",
     "safetensors": "training will",
-    "torch": "training will",
+    "torch": "training will, and the quickstart reads its documentation",
     "mypy": "a command",
     "ruff": "a command",
     "pytest-xdist": "pytest -n finds it",
@@ -138,16 +138,16 @@ def test_what_the_tables_allow_is_not_reported(tmp_path: Path, where: str, code:
     assert seen > 0
 
 
-def declared() -> tuple[set[str], set[str], set[str]]:
-    """Return the normalised names of the distributions declared to run, to train, to develop."""
+def declared() -> tuple[set[str], set[str]]:
+    """Return the normalised names of the distributions declared to run and to develop."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert set(extras) == {"train", "dev"}
-    run, train, dev = (
+    assert set(extras) == {"dev"}
+    run, dev = (
         {normalised(re.match(r"[\w.-]+", line)[0]) for line in lines}
-        for lines in (project["dependencies"], extras["train"], extras["dev"])
+        for lines in (project["dependencies"], extras["dev"])
     )
-    return run, train, dev
+    return run, dev
 
 
 def normalised(name: str) -> str:
@@ -165,18 +165,17 @@ def third_party(*packages: str) -> set[str]:
 
 
 def test_what_is_imported_is_declared() -> None:
-    run, train, dev = declared()
-    product = third_party(*(name for name in OURS if name != "training"))
+    run, dev = declared()
+    product = third_party(*OURS)
     assert len(product) >= 5
     assert product <= run
-    assert third_party("training") <= run | train
-    assert third_party("tests", "tools") <= run | train | dev
+    assert third_party("tests", "tools") <= run | dev
 
 
 def test_what_is_declared_is_imported() -> None:
-    run, train, dev = declared()
-    used = third_party(*OURS) & (run | train) | third_party("tests", "tools") & dev
-    assert (run | train | dev) - used == set(NOT_IMPORTED)
+    run, dev = declared()
+    used = third_party(*OURS) & run | third_party("tests", "tools") & dev
+    assert (run | dev) - used == set(NOT_IMPORTED)
 
 
 WATCH = """

@@ -66,38 +66,55 @@ def pinned() -> dict[str, str]:
     return pins
 
 
-def requirements() -> list[Requirement]:
+def requirements() -> tuple[list[Requirement], list[Requirement]]:
+    """Return what the project needs to run, and what else it needs to be built and developed."""
     project = PYPROJECT["project"]
-    lines = [*project["dependencies"], *PYPROJECT["build-system"]["requires"]]
+    others = [*PYPROJECT["build-system"]["requires"]]
     for extra in project["optional-dependencies"].values():
-        lines += extra
-    return [Requirement(line) for line in lines]
+        others += extra
+    return [*map(Requirement, project["dependencies"])], [*map(Requirement, others)]
 
 
 def test_every_declared_range_holds_its_pin() -> None:
     pins = pinned()
-    outside = [str(need) for need in requirements() if pins[need.name] not in need.specifier]
+    run, others = requirements()
+    outside = [str(need) for need in run + others if pins[need.name] not in need.specifier]
     assert outside == []
     assert pins["torch"] == "2.13.0"
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_what_the_declared_distributions_need_is_pinned_too(python: str) -> None:
-    pins, waiting, seen = pinned(), requirements(), set()
+    run, others = requirements()
+    needed = closure(run + others, python)
+    assert len(needed) > 100
+    assert needed - set(pinned()) == set(), "run make lock"
+
+
+def test_the_quickstart_reads_only_what_running_installs() -> None:
+    recipe = tomllib.loads((ROOT / "flows/recipes/quickstart.toml").read_text())
+    named = {name.partition(":")[0] for name in recipe["ingest"]["distributions"]} - {"python"}
+    run, _ = requirements()
+    assert len(named) >= 3
+    assert named <= closure(run, ".".join(map(str, sys.version_info[:2])))
+
+
+def closure(waiting: list[Requirement], python: str) -> set[str]:
+    """Return the names of all that requirements bring in, as far as it is installed here."""
+    seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        need = waiting.pop()
+        need, *waiting = waiting
         key = (canonicalize_name(need.name), frozenset(need.extras))
         if key in seen:
             continue
         seen.add(key)
-        assert key[0] in pins, f"{need} is not in constraints.txt: run make lock"
         try:
             lines = distribution(need.name).requires or ()
-        except PackageNotFoundError:  # an extra that is not installed
+        except PackageNotFoundError:  # another Python's
             continue
         children = map(Requirement, lines)
         waiting += [child for child in children if applies(child, need.extras, python)]
-    assert len(seen) > 100
+    return {name for name, _ in seen}
 
 
 def applies(need: Requirement, extras: set[str], python: str) -> bool:

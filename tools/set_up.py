@@ -56,7 +56,7 @@ def _pip(folder: Path, log: Path, *arguments: str) -> None:
                 reason = reason or line.removeprefix("ERROR:").strip().rstrip(".")
             elif line.startswith("WARNING: Retrying"):
                 print("set-up: the package index does not answer, trying again", flush=True)
-            elif line.startswith("Installing collected packages:"):
+            elif line.startswith("Installing collected packages:") and "," in line:
                 print(f"set-up: unpacking {line.count(',') + 1} packages", flush=True)
     if pip.returncode != 0:
         raise SetUpError(

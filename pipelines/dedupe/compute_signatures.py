@@ -1,7 +1,8 @@
 """Give every document the hashes by which exact duplicates are linked and splits are drawn.
 
-Stands beside `compute_signals` in the data path. Rows are sorted by bucket, so that `link_duplicates`
-reads one bucket of all partitions at a time; equal documents are always in the same bucket.
+Stands beside `compute_signals` in the data path. Rows are sorted by bucket, so that
+`link_duplicates` reads one bucket of all partitions at a time; equal documents are always in the
+same bucket.
 """
 
 from dataclasses import dataclass

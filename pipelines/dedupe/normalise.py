@@ -11,6 +11,8 @@ characters. In the form,
 So ``"E-mail, NOW!"`` and ``"e mail now"`` are one, ``"email now"`` is another.
 """
 
+from itertools import pairwise
+
 import pyarrow as pa
 
 from data_contracts.documents import hash_text
@@ -36,21 +38,22 @@ def hash_normalised(texts: pa.Array | pa.ChunkedArray) -> list[str]:
     nothing in common, and only equal ones are duplicates. Equal texts always have equal hashes.
     Raises `UsageError` for nulls and other types.
     """
+    return [value for chunk in each_chunk(texts) for value in _hash_chunk(chunk)]
+
+
+def _hash_chunk(texts: TextBuffers) -> list[str]:
     return [
-        hash_text(form or RAW_MARKER + raw)
-        for chunk in each_chunk(texts)
-        for form, raw in zip(_forms(chunk), _slices(chunk), strict=True)
+        hash_text(form or RAW_MARKER + _raw(texts, row)) for row, form in enumerate(_forms(texts))
     ]
 
 
 def _forms(texts: TextBuffers) -> list[bytes]:
     from pipelines.kernels.normalise import normalise_texts
 
-    return _slices(normalise_texts(texts))
+    forms = normalise_texts(texts)
+    data = forms.data.tobytes()
+    return [data[start:end] for start, end in pairwise(forms.offsets.tolist())]
 
 
-def _slices(texts: TextBuffers) -> list[bytes]:
-    first, last = texts.offsets[0], texts.offsets[-1]
-    data = texts.data[first:last].tobytes()
-    bounds = (texts.offsets - first).tolist()
-    return [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+def _raw(texts: TextBuffers, row: int) -> bytes:
+    return texts.data[texts.offsets[row] : texts.offsets[row + 1]].tobytes()

@@ -24,11 +24,12 @@ class IngestConfig:
     For ``files``: ``path`` is the folder. Files under ``max_bundle_file_bytes`` share ``bundles``
     partitions by hash of their relative path. ``text_field``, ``id_field``, ``url_field``,
     ``published_field`` and ``labels_field`` name the keys of a JSON object; an empty name = never.
-    A record over ``max_record_bytes`` is quarantined. ``encoding_errors`` says what becomes of bytes
-    that are not UTF-8 and of lone surrogates: ``quarantine`` the record, or ``repair`` them to U+FFFD.
+    A record over ``max_record_bytes`` is quarantined. ``encoding_errors`` says what becomes of
+    bytes that are not UTF-8 and of lone surrogates: ``quarantine`` the record, or ``repair`` them
+    to U+FFFD.
 
-    For ``python-docs``: ``distributions`` lists what to read, ``python`` being the standard library;
-    ``torch:4`` spreads a distribution over four partitions by hash of its files' paths.
+    For ``python-docs``: ``distributions`` lists what to read, ``python`` being the standard
+    library; ``torch:4`` spreads one over four partitions by hash of its files' paths.
 
     Where a folder lies and how files are grouped is not part of identity: the files themselves are.
 

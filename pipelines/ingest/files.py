@@ -98,7 +98,7 @@ def _root(path: str) -> Path:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the relative path of each thing that is not a folder, and whether it is a file of ours."""
+    """Yield the relative path of each thing that is no folder, and whether it is a file of ours."""
     stack = [""]
     while stack:
         prefix = stack.pop()

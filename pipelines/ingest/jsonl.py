@@ -56,7 +56,8 @@ def parse_line(
 def _decode(line: Line, config: IngestConfig) -> tuple[str, int]:
     if line.is_cut:
         raise ValueError(
-            f"the record has {line.num_bytes} bytes, over max_record_bytes = {config.max_record_bytes}"
+            f"the record has {line.num_bytes} bytes, "
+            f"over max_record_bytes = {config.max_record_bytes}"
         )
     data = line.data.removeprefix(b"\xef\xbb\xbf") if line.offset == 0 else line.data
     try:

@@ -124,7 +124,7 @@ class LineFramer:
             self._hold(first)
             yield self._take(1)
             for data in middle:
-                yield Line(*self._place(len(data) + 1), *self._measured(data))
+                yield self._whole(data)
             self._hold(last)
 
     def rest(self) -> Line | None:
@@ -137,7 +137,7 @@ class LineFramer:
         if self._num_bytes <= self._max_bytes:
             self._held.append(data)
         else:
-            self._held = [b"".join(self._held + [data])[: self._cut_bytes]]
+            self._held = [b"".join([*self._held, data])[: self._cut_bytes]]
 
     def _take(self, num_line_ends: int) -> Line:
         num_bytes, is_blank, data = self._num_bytes, self._is_blank, b"".join(self._held)
@@ -150,6 +150,8 @@ class LineFramer:
         self.offset += num_bytes
         return place
 
-    def _measured(self, data: bytes) -> tuple[bytes, int, bool]:
+    def _whole(self, data: bytes) -> Line:
+        """Make the line of bytes that stand in one block."""
         kept = data if len(data) <= self._max_bytes else data[: self._cut_bytes]
-        return kept, len(data), not data or data.isspace()
+        is_blank = not data or data.isspace()
+        return Line(*self._place(len(data) + 1), kept, len(data), is_blank)

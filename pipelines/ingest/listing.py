@@ -1,12 +1,13 @@
 """Files to partitions, by a rule that looks at one file at a time and never at totals.
 
-A file of at least ``max_bundle_file_bytes`` is a partition of its own; a smaller one goes to one of
-a fixed number of bundles, by hash of its relative path. So one more file makes one new partition, or
-changes one bundle. Large uncompressed JSON Lines are cut into ranges of whole lines.
+A file of at least ``max_bundle_file_bytes`` is a partition of its own; a smaller one goes to one
+of a fixed number of bundles, by hash of its relative path. So one more file makes one new
+partition, or changes one bundle. Large uncompressed JSON Lines are cut into ranges of whole lines.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def bucket_of(path: str, num_buckets: int) -> int:
 
 
 def shown(path: str) -> str:
-    """Return a path as text that can be stored: bytes that are not UTF-8 as ``\\xff``."""
+    """Return a path as text that can be stored: bytes that are not UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -94,7 +95,7 @@ def list_ranges(path: Path, relative: str) -> list[SourcePart]:
         size_bytes = path.stat().st_size
         starts = [*_line_starts(path, size_bytes), size_bytes]
         parts = []
-        for start, end in zip(starts, starts[1:], strict=False):
+        for start, end in itertools.pairwise(starts):
             digest = digest_range(path, start, end - start)
             file = SourceFile(relative, size_bytes, digest, start, end - start)
             parts.append(SourcePart(range_name(relative, start), (file,)))

@@ -1,4 +1,4 @@
-"""Records to rows: clean, identify and check each record; what fails goes to quarantine, never away.
+"""Records to rows: clean, identify and check each; what fails goes to quarantine, never away.
 
 A source kind yields `Record` and `Unreadable` items, one for each record that it framed. Here each
 becomes one row of `DOCUMENTS` or one row of `store.step.QUARANTINE`, in the order in which it came.
@@ -67,8 +67,8 @@ def build_batches(
     """Yield the items as batches of `DOCUMENTS`; append those that fail to ``quarantined``.
 
     Fail: unreadable items, a key that came before (from its second record on), lone surrogates
-    unless ``encoding_errors`` is ``repair``, runs of marks too long to normalise, and texts that are
-    empty once cleaned. Batches are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text.
+    unless ``encoding_errors`` is ``repair``, runs of marks too long to normalise, and texts that
+    are empty once cleaned. Batches are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text.
     """
     builder = _RowBuilder(source, encoding_errors == "repair")
     rows: list[dict[str, Any]] = []

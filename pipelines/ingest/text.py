@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 
@@ -13,11 +14,11 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean_text(text: str) -> tuple[str, int]:
-    """Return the text in Unicode NFC with ``\\n`` line ends and no other C0 control but tab.
+    """Return the text in Unicode NFC with LF line ends and no other C0 control but tab.
 
-    The second value counts repairs: one for each line break that was CR LF, CR, VT or FF and is now
-    LF, each other C0 control that was removed, each U+FEFF removed at the start, and one if the whole
-    was not in NFC. Cleaning a clean text changes nothing and counts 0.
+    The second value counts repairs: one for each line break that was CR LF, CR, VT or FF and is
+    now LF, each other C0 control that was removed, each U+FEFF removed at the start, and one if
+    the whole was not in NFC. Cleaning a clean text changes nothing and counts 0.
 
     Raises:
         ValueError: if over `MAX_MARKS_IN_A_ROW` combining marks follow each other in a text that is
@@ -25,16 +26,13 @@ def clean_text(text: str) -> tuple[str, int]:
     """
     text, num_breaks = _BREAKS.subn("\n", text)
     text, num_controls = _CONTROLS.subn("", text)
-    num_repairs = num_breaks + num_controls
-    if text.startswith("\ufeff"):
-        stripped = text.lstrip("\ufeff")
-        num_repairs += len(text) - len(stripped)
-        text = stripped
-    if text.isascii() or unicodedata.is_normalized("NFC", text):
-        return text, num_repairs
-    if _has_long_run_of_marks(text):
+    stripped = text.lstrip("\ufeff")
+    num_repairs = num_breaks + num_controls + len(text) - len(stripped)
+    if stripped.isascii() or unicodedata.is_normalized("NFC", stripped):
+        return stripped, num_repairs
+    if _has_long_run_of_marks(stripped):
         raise ValueError(f"over {MAX_MARKS_IN_A_ROW} combining marks follow each other")
-    return unicodedata.normalize("NFC", text), num_repairs + 1
+    return unicodedata.normalize("NFC", stripped), num_repairs + 1
 
 
 def replace_surrogates(text: str) -> tuple[str, int]:
@@ -58,12 +56,8 @@ def _has_long_run_of_marks(text: str) -> bool:
 
 
 def _run_length(text: str, at: int) -> int:
-    """Return the length of the run of marks around a position, counting no further than needed."""
-    first, last = at, at + 1
-    while first and at - first <= MAX_MARKS_IN_A_ROW and unicodedata.combining(text[first - 1]):
-        first -= 1
-    while (
-        last < len(text) and last - at <= MAX_MARKS_IN_A_ROW and unicodedata.combining(text[last])
-    ):
-        last += 1
-    return last - first
+    """Return the length of the run of marks around a position, looking no further than needed."""
+    before = text[max(0, at - MAX_MARKS_IN_A_ROW) : at][::-1]
+    after = text[at : at + MAX_MARKS_IN_A_ROW + 1]
+    runs = (itertools.takewhile(unicodedata.combining, side) for side in (before, after))
+    return sum(sum(1 for _ in run) for run in runs)

@@ -1,4 +1,4 @@
-"""Write ``unicode_table.npz``: which characters are spaces, letters, punctuation, and how they fold.
+"""Write ``unicode_table.npz``: which characters are spaces or letters, and how they fold.
 
 Signals and normalised forms must not change with the Python that runs them, and ``unicodedata``
 differs between Python versions. So the package carries one table, made by this script::
@@ -46,7 +46,7 @@ def folded(code: int) -> int:
 
 
 def build(path: Path) -> None:
-    """Write the table for this Python's Unicode version to ``path``; equal versions, equal bytes."""
+    """Write the table of this Python's Unicode version to ``path``."""
     codes = range(table.NUM_CODE_POINTS)
     classes = np.array([character_class(code) for code in codes], dtype=np.uint8)
     run_starts = np.flatnonzero(np.diff(classes, prepend=classes[0] + 1)).astype(np.int32)

@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.utf8 import decode
+from pipelines.kernels.utf8 import decode, scratch_for
 
 
 class CharacterCounts(NamedTuple):
@@ -18,13 +18,13 @@ class CharacterCounts(NamedTuple):
     alphabetic: np.ndarray
     digits: np.ndarray
     upper: np.ndarray
-    punctuation: np.ndarray  # and symbols
+    symbols: np.ndarray  # punctuation marks too
 
 
 def count_characters(texts: TextBuffers) -> CharacterCounts:
-    """Count the characters of each text in one pass over its bytes."""
+    """Count the characters of each text."""
     counts = np.zeros((texts.num_texts, len(CharacterCounts._fields)), dtype=np.int64)
-    _count_all(texts.offsets, texts.data, table.load_unicode_table().classes, counts)
+    _count_all(*texts, table.load_unicode_table().classes, counts)
     return CharacterCounts(*counts.T)
 
 
@@ -32,19 +32,17 @@ def count_characters(texts: TextBuffers) -> CharacterCounts:
 def _count_all(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, counts: np.ndarray
 ) -> None:
+    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        _count_text(data, offsets[row], offsets[row + 1], classes, counts[row])
+        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        _count_text(codes, classes, counts[row])
 
 
 @compiled
-def _count_text(
-    data: np.ndarray, at: int, end: int, classes: np.ndarray, counts: np.ndarray
-) -> None:
+def _count_text(codes: np.ndarray, classes: np.ndarray, counts: np.ndarray) -> None:
     by_class = np.zeros(256, dtype=np.int64)
-    while at < end:
-        code, width = decode(data, at, end)
+    for code in codes:
         by_class[classes[code]] += 1
-        at += width
     for bits in range(256):
         num = by_class[bits]
         counts[0] += num

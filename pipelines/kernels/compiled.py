@@ -1,4 +1,9 @@
-"""The two decorators of kernels."""
+"""The one decorator of every kernel.
+
+Kernels are fast where the innermost loop calls functions of numbers only: an array handed to a call
+costs more than the work on a character, because numba counts its references. So arrays are handed
+on once per text (`pipelines.kernels.utf8`), and loops over characters read arrays themselves.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,8 +23,3 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         if "no locator available" not in str(error):
             raise
         return numba.njit(nogil=True)(function)
-
-
-def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a few lines that stand in the innermost loop into each of their callers."""
-    return numba.njit(inline="always")(function)

@@ -12,16 +12,16 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
 @compiled
-def hash_step(value: np.uint64, item: int) -> np.uint64:
-    """Return an FNV-1a hash extended by one byte or one code point; start from `HASH_START`."""
-    return (value ^ np.uint64(item)) * _HASH_FACTOR
+def hash_step(value: np.uint64, code: int) -> np.uint64:
+    """Return a hash extended by one code point, as FNV-1a does by a byte; begin at `HASH_START`."""
+    return (value ^ np.uint64(code)) * _HASH_FACTOR
 
 
-def hash_items(items: Iterable[int]) -> np.uint64:
-    """Return what `hash_step` gives for a sequence of bytes or code points, in plain Python."""
+def hash_codes(codes: Iterable[int]) -> np.uint64:
+    """Return what `hash_step` gives for code points one after the other, in plain Python."""
     value = int(HASH_START)
-    for item in items:
-        value = ((value ^ item) * int(_HASH_FACTOR)) & 0xFFFFFFFFFFFFFFFF
+    for code in codes:
+        value = ((value ^ code) * int(_HASH_FACTOR)) & 0xFFFFFFFFFFFFFFFF
     return np.uint64(value)
 
 

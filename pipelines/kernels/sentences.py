@@ -5,7 +5,7 @@ import numpy as np
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.utf8 import decode
+from pipelines.kernels.utf8 import decode, scratch_for
 
 STOPS = ".!?…"  # end a sentence before white space and at the end of the text
 WIDE_STOPS = "。！？"  # end a sentence anywhere
@@ -19,7 +19,7 @@ _ROLES.flags.writeable = False
 
 
 def count_sentences(texts: TextBuffers) -> np.ndarray:
-    """Return the number of sentences of each text, int64, in one pass over its bytes.
+    """Return the number of sentences of each text, int64.
 
     A sentence ends at a run of stops and closing marks that begins with a stop, if the run holds a
     wide stop, or white space or the end of the text follows it; what is left at the end is one
@@ -39,28 +39,27 @@ def _count_all(
     roles: np.ndarray,
     counts: np.ndarray,
 ) -> None:
+    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        counts[row] = _count_text(data, offsets[row], offsets[row + 1], classes, roles)
+        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        counts[row] = _count_text(codes, classes, roles)
 
 
 @compiled
-def _count_text(data: np.ndarray, at: int, end: int, classes: np.ndarray, roles: np.ndarray) -> int:
-    num_sentences = 0
-    has_content = False  # a letter or digit since the last end
+def _count_text(codes: np.ndarray, classes: np.ndarray, roles: np.ndarray) -> int:
+    num_sentences = content = 0  # content: 1 after a letter or digit of the sentence that we are in
     run = _OTHER  # the strongest stop of the run of stops and closers that we are in
-    while at < end:
-        code, width = decode(data, at, end)
-        at += width
+    for code in codes:
         role = roles[code] if code < roles.size else _OTHER
-        if role == _STOP or role == _WIDE_STOP:
-            run = max(run, role)
-            continue
         if role == _CLOSER:
+            continue
+        if role != _OTHER:
+            run = max(run, role)
             continue
         bits = classes[code]
         if run == _WIDE_STOP or (run == _STOP and bits & table.SPACE):
-            num_sentences += has_content
-            has_content = False
+            num_sentences += content
+            content = 0
         run = _OTHER
-        has_content |= bits & (table.ALPHABETIC | table.DIGIT) != 0
-    return num_sentences + has_content
+        content |= bits & (table.ALPHABETIC | table.DIGIT) != 0
+    return num_sentences + content

@@ -1,70 +1,102 @@
-"""Reading and writing one character of UTF-8, inside kernels."""
+"""UTF-8 to code points and back, one text at a time, inside kernels.
+
+Every kernel works on the code points of one text, in a scratch array that all texts share. Shape
+letters: C characters of the text.
+"""
 
 import numpy as np
 
-from pipelines.kernels.compiled import compiled, inlined
+from pipelines.kernels.compiled import compiled
 
 _ESCAPED = 0xDC00  # plus the byte: how a byte that is not UTF-8 reads, as in surrogateescape
 
 
-@inlined
-def decode(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
-    """Return ``(code point, width in bytes)`` of the character at ``data[at]``; needs ``at < end``.
+@compiled
+def scratch_for(offsets: np.ndarray) -> np.ndarray:
+    """Return an int32 array with room for the code points of each of the texts."""
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return np.empty(longest, dtype=np.int32)
 
-    Reads nothing at or after ``end``. A byte that begins no well-formed character (overlong, cut
-    off, surrogate, too large) gives ``(0xDC00 + byte, 1)``.
+
+@compiled
+def decode(data: np.ndarray, start: int, end: int, scratch: np.ndarray) -> np.ndarray:
+    """Decode ``data[start:end]`` into ``scratch`` and return the part written: codes_C, int32.
+
+    Nothing outside the range is read. A byte that is in no well-formed character (overlong, cut
+    off, surrogate, too large) becomes the surrogate ``0xDC00 + byte``.
     """
-    lead = int(data[at])
-    code, width = lead, 1
-    if lead >= 0x80:
-        code, width = _decode_long(data, at, end)
-    return code, width
+    num_chars = 0
+    at = start
+    while at < end:
+        code, width = int(data[at]), 1
+        if code >= 0x80:
+            second = int(data[at + 1]) if at + 1 < end else 0
+            third = int(data[at + 2]) if at + 2 < end else 0
+            fourth = int(data[at + 3]) if at + 3 < end else 0
+            code, width = _join(code, second, third, fourth)
+        scratch[num_chars] = code
+        num_chars += 1
+        at += width
+    return scratch[:num_chars]
 
 
 @compiled
-def _decode_long(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
-    lead = int(data[at])
-    escaped = _ESCAPED + lead
+def encode(codes: np.ndarray, data: np.ndarray, start: int) -> int:
+    """Write codes_C that `decode` gave as UTF-8 to ``data[start:]`` and return where it ends.
+
+    A surrogate that stands for a byte becomes this byte again.
+    """
+    at = start
+    for code in codes:
+        if code < 0x80:
+            data[at] = code
+            at += 1
+        elif code < 0x800:
+            data[at] = 0xC0 | (code >> 6)
+            data[at + 1] = _following(code)
+            at += 2
+        elif _ESCAPED <= code < _ESCAPED + 0x100:
+            data[at] = code - _ESCAPED
+            at += 1
+        elif code < 0x10000:
+            data[at] = 0xE0 | (code >> 12)
+            data[at + 1] = _following(code >> 6)
+            data[at + 2] = _following(code)
+            at += 3
+        else:
+            data[at] = 0xF0 | (code >> 18)
+            data[at + 1] = _following(code >> 12)
+            data[at + 2] = _following(code >> 6)
+            data[at + 3] = _following(code)
+            at += 4
+    return at
+
+
+@compiled
+def _join(lead: int, second: int, third: int, fourth: int) -> tuple[int, int]:
+    """Return ``(code point, bytes used)`` of the character that begins a row of four bytes."""
+    if not _is_following(second):
+        return _ESCAPED + lead, 1
     if 0xC2 <= lead < 0xE0:
-        width, code, smallest = 2, lead & 0x1F, 0x80
-    elif 0xE0 <= lead < 0xF0:
-        width, code, smallest = 3, lead & 0x0F, 0x800
-    elif 0xF0 <= lead < 0xF5:
-        width, code, smallest = 4, lead & 0x07, 0x10000
-    else:
-        return escaped, 1
-    if at + width > end:
-        return escaped, 1
-    for index in range(at + 1, at + width):
-        following = int(data[index])
-        if following & 0xC0 != 0x80:
-            return escaped, 1
-        code = (code << 6) | (following & 0x3F)
-    if code < smallest or code > 0x10FFFF or 0xD800 <= code < 0xE000:
-        return escaped, 1
-    return code, width
+        return (lead & 0x1F) << 6 | (second & 0x3F), 2
+    if 0xE0 <= lead < 0xF0 and _is_following(third):
+        code = (lead & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F)
+        if code >= 0x800 and not 0xD800 <= code < 0xE000:
+            return code, 3
+    if 0xF0 <= lead < 0xF5 and _is_following(third) and _is_following(fourth):
+        code = (lead & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | (fourth & 0x3F)
+        if 0x10000 <= code <= 0x10FFFF:
+            return code, 4
+    return _ESCAPED + lead, 1
 
 
 @compiled
-def encode(code: int, data: np.ndarray, at: int) -> int:
-    """Write a code point that `decode` gave to ``data[at:]`` and return the position after it."""
-    if code < 0x80:
-        data[at] = code
-        return at + 1
-    if _ESCAPED + 0x80 <= code <= _ESCAPED + 0xFF:
-        data[at] = code - _ESCAPED
-        return at + 1
-    if code < 0x800:
-        data[at] = 0xC0 | (code >> 6)
-        data[at + 1] = 0x80 | (code & 0x3F)
-        return at + 2
-    if code < 0x10000:
-        data[at] = 0xE0 | (code >> 12)
-        data[at + 1] = 0x80 | ((code >> 6) & 0x3F)
-        data[at + 2] = 0x80 | (code & 0x3F)
-        return at + 3
-    data[at] = 0xF0 | (code >> 18)
-    data[at + 1] = 0x80 | ((code >> 12) & 0x3F)
-    data[at + 2] = 0x80 | ((code >> 6) & 0x3F)
-    data[at + 3] = 0x80 | (code & 0x3F)
-    return at + 4
+def _is_following(byte: int) -> bool:
+    return byte & 0xC0 == 0x80
+
+
+@compiled
+def _following(code: int) -> int:
+    return 0x80 | (code & 0x3F)

@@ -7,8 +7,8 @@ import numpy as np
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.hashing import HASH_START, hash_items, hash_step
-from pipelines.kernels.utf8 import decode
+from pipelines.kernels.hashing import HASH_START, hash_codes, hash_step
+from pipelines.kernels.utf8 import decode, scratch_for
 
 MAX_STOP_WORDS = 63  # one bit each
 _MARKS = table.PUNCTUATION | table.SYMBOL
@@ -19,16 +19,16 @@ class WordCounts(NamedTuple):
     """What the words of each text hold, int64."""
 
     words: np.ndarray
+    chars: np.ndarray  # characters of all words
     longest: np.ndarray  # characters of the longest word
     alphabetic: np.ndarray  # words with a letter
     hash_signs: np.ndarray  # "#", anywhere
     ellipses: np.ndarray  # "..." (not overlapping) and "…", anywhere
     stop_words: np.ndarray  # different stop words that occur
-    chars: np.ndarray  # characters of all words
 
 
 def count_words(texts: TextBuffers, stop_words: tuple[str, ...]) -> WordCounts:
-    """Count the words of each text in one pass over its bytes.
+    """Count the words of each text.
 
     A word is a stop word if it is one of ``stop_words``, of which there are at most
     `MAX_STOP_WORDS`, once both are folded and punctuation and symbols are trimmed from the word's
@@ -36,8 +36,9 @@ def count_words(texts: TextBuffers, stop_words: tuple[str, ...]) -> WordCounts:
     """
     unicode = table.load_unicode_table()
     counts = np.zeros((texts.num_texts, len(WordCounts._fields)), dtype=np.int64)
-    hashes = [hash_items(int(unicode.folded[ord(char)]) for char in word) for word in stop_words]
-    _count_all(*texts, *unicode[:2], np.array(hashes, dtype=np.uint64), counts)
+    hashes = [hash_codes(int(unicode.folded[ord(char)]) for char in word) for word in stop_words]
+    stop_hashes = np.array(hashes, dtype=np.uint64)
+    _count_all(*texts, unicode.classes, unicode.folded, stop_hashes, counts)
     return WordCounts(*counts.T)
 
 
@@ -50,74 +51,62 @@ def _count_all(
     stop_hashes: np.ndarray,
     counts: np.ndarray,
 ) -> None:
+    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        _count_text(data, offsets[row], offsets[row + 1], classes, folded, stop_hashes, counts[row])
+        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        _count_words(codes, classes, counts[row])
+        _count_marks(codes, counts[row])
+        counts[row, 6] = _count_stop_words(codes, classes, folded, stop_hashes)
 
 
 @compiled
-def _count_text(
-    data: np.ndarray,
-    at: int,
-    end: int,
-    classes: np.ndarray,
-    folded: np.ndarray,
-    stop_hashes: np.ndarray,
-    counts: np.ndarray,
-) -> None:
+def _count_words(codes: np.ndarray, classes: np.ndarray, counts: np.ndarray) -> None:
+    num_words = num_chars = longest = num_alphabetic = 0
+    length = letters = 0  # of the word that we are in: its characters, and 1 if it has a letter
+    for code in codes:
+        bits = classes[code]
+        inside = int(bits & table.SPACE == 0)
+        letter = int(bits & table.ALPHABETIC != 0)
+        num_chars += inside
+        num_words += inside & (length == 0)
+        num_alphabetic += letter & (letters == 0)
+        length = (length + 1) * inside
+        letters = (letters | letter) * inside
+        longest = max(longest, length)
+    counts[0], counts[1], counts[2], counts[3] = num_words, num_chars, longest, num_alphabetic
+
+
+@compiled
+def _count_marks(codes: np.ndarray, counts: np.ndarray) -> None:
+    num_hash_signs = num_ellipses = num_stops = 0
+    for code in codes:
+        num_hash_signs += code == _HASH_SIGN
+        num_stops = num_stops + 1 if code == _FULL_STOP else 0
+        if num_stops == 3 or code == _ELLIPSIS:
+            num_ellipses += 1
+            num_stops = 0
+    counts[4], counts[5] = num_hash_signs, num_ellipses
+
+
+@compiled
+def _count_stop_words(
+    codes: np.ndarray, classes: np.ndarray, folded: np.ndarray, stop_hashes: np.ndarray
+) -> int:
     seen = 0
-    while at < end:
-        code, width = decode(data, at, end)
-        if classes[code] & table.SPACE:
-            at += width
-            continue
-        at, num_chars, has_letter, hashed = _read_word(data, at, end, classes, folded, counts)
-        counts[0] += 1
-        counts[1] = max(counts[1], num_chars)
-        counts[6] += num_chars
-        counts[2] += has_letter
-        seen |= _matches(hashed, stop_hashes)
-    while seen:
-        counts[5] += 1
-        seen &= seen - 1
-
-
-@compiled
-def _read_word(
-    data: np.ndarray,
-    at: int,
-    end: int,
-    classes: np.ndarray,
-    folded: np.ndarray,
-    counts: np.ndarray,
-) -> tuple[int, int, bool, np.uint64]:
-    """Read one word, count its marks; return (end, characters, has a letter, hash when trimmed)."""
-    num_chars = num_stops = 0
-    has_letter = has_content = False
-    running = trimmed = HASH_START
-    while at < end:
-        code, width = decode(data, at, end)
+    running = trimmed = HASH_START  # of the word so far, and as far as its last letter
+    for index in range(codes.size + 1):
+        code = codes[index] if index < codes.size else 0x20
         bits = classes[code]
         if bits & table.SPACE:
-            break
-        at += width
-        num_chars += 1
-        counts[3] += code == _HASH_SIGN
-        num_stops = num_stops + 1 if code == _FULL_STOP else 0
-        counts[4] += code == _ELLIPSIS or num_stops == 3
-        num_stops %= 3
-        is_content = bits & _MARKS == 0
-        has_letter |= bits & table.ALPHABETIC != 0
-        has_content |= is_content
-        if has_content:
+            for number in range(stop_hashes.size):
+                seen |= int(stop_hashes[number] == trimmed) << number
+            running = trimmed = HASH_START
+        elif bits & _MARKS == 0:
+            trimmed = running = hash_step(running, folded[code])
+        elif trimmed != HASH_START:
             running = hash_step(running, folded[code])
-        if is_content:
-            trimmed = running
-    return at, num_chars, has_letter, trimmed
-
-
-@compiled
-def _matches(hashed: np.uint64, stop_hashes: np.ndarray) -> int:
-    for index in range(stop_hashes.size):
-        if stop_hashes[index] == hashed:
-            return 1 << index
-    return 0
+    num_seen = 0
+    while seen:
+        num_seen += 1
+        seen &= seen - 1
+    return num_seen

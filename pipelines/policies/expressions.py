@@ -1,4 +1,4 @@
-"""Reading a rule's condition before any data is read: what it mentions, and that it is harmless.
+"""Reading rules before any data is read: what they mention, and that they are harmless.
 
 A condition is one SQL expression over signals. It may compare, combine and calculate; it may not
 look at other rows, tables, files, the clock or chance, so that a decision depends on one document.
@@ -7,7 +7,7 @@ look at other rows, tables, files, the clock or chance, so that a decision depen
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -17,7 +17,7 @@ from data_contracts.errors import RecipeError
 from store.hints import nearest
 
 _CLASSES = frozenset(
-    "COLUMN_REF CONSTANT COMPARISON CONJUNCTION OPERATOR FUNCTION BETWEEN CASE CAST".split()
+    "COLUMN_REF CONSTANT COMPARISON CONJUNCTION OPERATOR FUNCTION BETWEEN CASE CAST TYPE".split()
 )
 FUNCTIONS = frozenset(
     (
@@ -28,15 +28,60 @@ FUNCTIONS = frozenset(
 )
 
 
-def signals_in(condition: str, reason: str, schema: pa.Schema) -> list[str]:
-    """Return the signals that a condition mentions, in the order of the schema.
+def signals_of_rules(rules: Sequence[tuple[str, str]], schema: pa.Schema) -> list[list[str]]:
+    """Return, for each rule (reason, condition), the signals it mentions, in schema order.
 
     Raises:
-        RecipeError: if it is not one expression, mentions a signal that does not exist (the nearest
-            one is named), or uses a function or a kind of expression that rules may not use.
+        RecipeError: if a condition is not one true-or-false expression, mentions a signal that does
+            not exist (the nearest one is named), or uses what rules may not use.
     """
+    with duckdb.connect() as connection:
+        connection.register("signals", schema.empty_table())
+        found = []
+        for reason, condition in rules:
+            _check_reason(reason)
+            found.append(_signals_in(_parse(connection, condition, reason), reason, schema))
+            _check_type(connection, condition, reason)
+    return found
+
+
+def known_signal(name: str, where: str, schema: pa.Schema) -> str:
+    """Return the name if the schema has such a signal; raise RecipeError naming the nearest one."""
+    if name not in schema.names or name == "doc_id":
+        raise RecipeError(
+            f"{where!r} mentions {name!r}, which is no signal; {nearest(name, schema.names[1:])}"
+        )
+    return name
+
+
+def _check_reason(reason: str) -> None:
+    if not all(part.isidentifier() for part in reason.split(".")):
+        raise RecipeError(
+            f"The reason {reason!r} is not an identifier; write one such as 'length.too_short'."
+        )
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> dict[str, Any]:
+    if not condition.strip():
+        raise RecipeError(f"The rule {reason!r} has no condition; write SQL over signals.")
+    sql = f"SELECT ({condition}\n)"
+    row = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
+    assert row is not None
+    parsed = json.loads(row[0])
+    if parsed.get("error"):
+        message = parsed.get("error_message", "it is empty")
+        raise RecipeError(f"The rule {reason!r} is not a SQL expression: {message}.")
+    node = parsed["statements"][0]["node"]
+    selected = node.get("select_list", [])
+    if len(selected) != 1 or node.get("from_table", {}).get("type") != "EMPTY":
+        raise RecipeError(f"The rule {reason!r} must be one expression.")
+    expression: dict[str, Any] = selected[0]
+    return expression
+
+
+def _signals_in(expression: dict[str, Any], reason: str, schema: pa.Schema) -> list[str]:
     mentioned: set[str] = set()
-    for node in _nodes(_parse(condition, reason)):
+    for node in _nodes(expression):
         kind = node["class"]
         if kind not in _CLASSES:
             name = node.get("function_name") or kind.lower().replace("_", " ")
@@ -54,45 +99,14 @@ def signals_in(condition: str, reason: str, schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name in mentioned]
 
 
-def check_types(condition: str, reason: str, schema: pa.Schema) -> None:
-    """Raise RecipeError unless the condition is true-or-false for signals of this schema."""
-    with duckdb.connect() as connection:
-        connection.register("signals", schema.empty_table())
-        try:
-            kinds = connection.sql(f"SELECT ({condition}) AS answer FROM signals").types
-        except duckdb.Error as error:
-            message = str(error).splitlines()[0]
-            raise RecipeError(f"The rule {reason!r} does not fit its signals: {message}") from error
+def _check_type(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> None:
+    try:
+        kinds = connection.sql(f"SELECT ({condition}\n) AS answer FROM signals").types
+    except duckdb.Error as error:
+        message = str(error).splitlines()[0]
+        raise RecipeError(f"The rule {reason!r} does not fit its signals: {message}") from error
     if str(kinds[0]) != "BOOLEAN":
         raise RecipeError(f"The rule {reason!r} gives {kinds[0]}; it must be true or false.")
-
-
-def known_signal(name: str, reason: str, schema: pa.Schema) -> str:
-    """Return the name if the schema has such a signal; raise RecipeError naming the nearest one."""
-    if name not in schema.names:
-        raise RecipeError(
-            f"{reason!r} mentions {name!r}, which is no signal; "
-            f"{nearest(name, schema.names)}"
-        )
-    return name
-
-
-def _parse(condition: str, reason: str) -> dict[str, Any]:
-    with duckdb.connect() as connection:
-        row = connection.execute(
-            "SELECT json_serialize_sql($1)", [f"SELECT ({condition}\n)"]
-        ).fetchone()
-    assert row is not None
-    parsed = json.loads(row[0])
-    if parsed.get("error"):
-        message = parsed.get("error_message", "it is empty")
-        raise RecipeError(f"The rule {reason!r} is not a SQL expression: {message}")
-    (statement,) = parsed["statements"]
-    selected = statement["node"].get("select_list", [])
-    if len(selected) != 1 or statement["node"].get("from_table", {}).get("type") != "EMPTY":
-        raise RecipeError(f"The rule {reason!r} must be one expression.")
-    expression: dict[str, Any] = selected[0]
-    return expression
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:

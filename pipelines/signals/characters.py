@@ -43,7 +43,7 @@ def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarr
         "digit_chars_ratio": divide(counts.digits, counts.chars),
         "upper_chars_ratio": divide(counts.upper, counts.chars),
         "whitespace_chars_ratio": divide(counts.spaces, counts.chars),
-        "symbol_chars_ratio": divide(counts.punctuation, counts.chars),
+        "symbol_chars_ratio": divide(counts.symbols, counts.chars),
     }
 
 

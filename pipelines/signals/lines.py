@@ -20,7 +20,8 @@ _FIELDS = (
     ratio_field(
         "punctuated_lines_ratio",
         "lines per line",
-        "Lines that end with a full stop, exclamation or question mark, ellipsis or quotation mark.",
+        "Lines that end with a full stop, exclamation or question mark, ellipsis or closing "
+        "quotation mark.",
     ),
     ratio_field("short_lines_ratio", "lines per line", "Lines of at most 30 characters."),
     ratio_field(

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -106,7 +106,9 @@ def test_list_is_recursive_sorted_by_whole_name_and_by_folder(storage):
         storage.create(name, name.encode())
     started = time.time()
     listed = list(storage.list(""))
-    assert [(name, size) for name, size, _ in listed] == [(n, len(n.encode())) for n in sorted(names)]
+    assert [(name, size) for name, size, _ in listed] == [
+        (n, len(n.encode())) for n in sorted(names)
+    ]
     assert all(abs(modified - started) < 60 for _, _, modified in listed)
     assert [name for name, *_ in storage.list("a")] == ["a/b", "a/b.c/d", "a/z"]
     assert list(storage.list("a/b")) == []  # a file there, not a folder
@@ -532,8 +534,8 @@ class Proxy:
                     )
                     break
                 client.sendall(data)
-            with_reset = b"\1\0\0\0\0\0\0\0"
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, with_reset)
+            with suppress(OSError):  # or the other thread's recv keeps it open
+                client.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _forward(client, server):
@@ -550,12 +552,16 @@ def proxied(port, treatments, **config):
     proxy = Proxy(port, treatments)
     home = f"s3://homes/proxied-{next(COUNTER)}"
     try:
-        yield proxy, Storage(home, **_options(proxy.port, **config)), Storage(home, **_options(port))
+        yield (
+            proxy,
+            Storage(home, **_options(proxy.port, **config)),
+            Storage(home, **_options(port)),
+        )
     finally:
         proxy.listener.close()
 
 
-@pytest.mark.parametrize("treatments", [["cut"], ["cut", "cut"], ["503"], ["503", "cut"]])
+@pytest.mark.parametrize("treatments", [["cut"], ["503", "cut"]])
 @pytest.mark.parametrize("operation", ["read", "replace", "list", "download", "parquet", "publish"])
 def test_a_connection_that_breaks_is_tried_again(s3_port, treatments, operation, tmp_path):
     body = os.urandom(300_000)

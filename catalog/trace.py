@@ -1,0 +1,230 @@
+"""One document's fate: where it was read, and what every step of a run made of it and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+
+from catalog.find import Found, find_documents, find_quarantined
+from catalog.opened import CURATED, INGEST, OpenedRun
+from catalog.relations import ask_rows, connect
+from data_contracts.errors import NotFound, UsageError
+from store.runs import Run
+from store.storage import Storage
+
+SIGNALS = "compute_signals"
+
+
+def trace(
+    storage: Storage, run: Run, asked: str, rules: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return what became of the documents that an id, a place or a text names, as plain JSON.
+
+    ``asked`` is a doc_id or its first six digits or more; else a uri, record key or url; else a
+    text; else a part of these: the first of them that finds anything. At most ten documents are
+    told of, ``num_found`` says how many there are. ``rules`` maps reasons to their conditions.
+
+    The shape is ``{"run", "asked", "found_by", "num_found", "documents": […], "num_quarantined",
+    "quarantined": […]}``. Each document has ``doc_id, source, uri, record_key, url, partition,
+    text_start, num_chars, signals, fates, outcome, reason, split, curated``; each of its fates
+    ``step, fate, reason, values, rule, partner``. Steps that it did not reach are left out.
+
+    Raises:
+        UsageError: if nothing was asked for. NotFound: if nothing is found.
+    """
+    if not asked.strip():
+        raise UsageError("Give an id, a uri or some words of the document to trace.")
+    opened = OpenedRun(storage, run)
+    opened.dataset(INGEST)
+    with connect(opened.views) as connection:
+        documents = find_documents(connection, asked)
+        quarantined = find_quarantined(connection, asked)
+        if not documents.rows and not quarantined.rows:
+            raise NotFound(
+                f"No document or quarantined record of run {run.name} has {asked[:80]!r} as its id, "
+                f"uri, record key, url or in its text; letters count as they are written."
+            )
+        traced = _Traces(connection, opened, rules or {}).of(documents)
+    return {
+        "run": run.name,
+        "asked": asked,
+        "found_by": documents.way or "quarantined record",
+        "num_found": documents.num_found,
+        "documents": traced,
+        "num_quarantined": quarantined.num_found,
+        "quarantined": [_readable(row) for row in quarantined.rows],
+    }
+
+
+class _Traces:
+    """Reads the rows of some documents from every step of a run, one query for each step."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        opened: OpenedRun,
+        rules: Mapping[str, str],
+    ) -> None:
+        self._connection, self._rules = connection, rules
+        self._steps = [step for step in opened.steps() if step != INGEST]
+        self._columns = {step: set(opened.views[step].schema.names) for step in self._steps}
+
+    def of(self, found: Found) -> list[dict[str, Any]]:
+        """Return the traces of the documents that were found, in the order found."""
+        ids = [row["doc_id"] for row in found.rows]
+        rows = {step: self._rows(step, ids) for step in self._steps if self._has(step, "doc_id")}
+        set_aside = self._quarantined(ids)
+        return [self._trace(document, rows, set_aside) for document in found.rows]
+
+    def _has(self, step: str, column: str) -> bool:
+        return column in self._columns.get(step, ())
+
+    def _rows(self, step: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return a step's rows by doc_id; of curated documents only what is not told already."""
+        keep_out = {"text", "labels", "meta"} & self._columns[step]
+        left_out = f" EXCLUDE ({', '.join(sorted(keep_out))})" if keep_out else ""
+        sql = f'SELECT *{left_out} FROM "{step}" WHERE list_contains($ids, doc_id)'
+        rows = ask_rows(self._connection, sql, ids=ids) if ids else []
+        partners = self._partners([row["partner_id"] for row in rows if row.get("partner_id")])
+        for row in rows:
+            if row.get("partner_id"):
+                row["partner"] = partners.get(row["partner_id"])
+        return {row["doc_id"]: row for row in rows}
+
+    def _partners(self, ids: list[str]) -> dict[str, dict[str, Any]]:
+        sql = "SELECT doc_id, uri, record_key FROM ingest WHERE list_contains($ids, doc_id)"
+        found = ask_rows(self._connection, sql, ids=ids) if ids else []
+        return {row["doc_id"]: row for row in found}
+
+    def _quarantined(self, ids: list[str]) -> dict[tuple[str, str], str]:
+        sql = "SELECT doc_id, step, error FROM quarantine WHERE list_contains($ids, doc_id)"
+        rows = ask_rows(self._connection, sql, ids=ids) if ids else []
+        return {(row["doc_id"], row["step"]): row["error"] for row in rows}
+
+    def _trace(
+        self,
+        document: Mapping[str, Any],
+        rows: Mapping[str, Mapping[str, dict[str, Any]]],
+        set_aside: Mapping[tuple[str, str], str],
+    ) -> dict[str, Any]:
+        mine = {step: found[document["doc_id"]] for step, found in rows.items()
+                if document["doc_id"] in found}  # fmt: skip
+        fates = [_fate(INGEST, {}, self._rules)]
+        for step in self._steps:
+            error = set_aside.get((document["doc_id"], step))
+            if error is not None:
+                fates.append({**_fate(step, {}, {}), "fate": "quarantined", "reason": error})
+            elif step in mine:
+                fates.append(_fate(step, mine[step], self._rules))
+        lost = next((fate for fate in fates if fate["fate"] != "kept"), None)
+        sides = [row["split"] for row in mine.values() if row.get("split")]
+        told = {name: value for name, value in document.items() if name != "part"}
+        return {
+            **told,
+            "partition": document["part"],
+            "signals": _signals(mine.get(SIGNALS, {})),
+            "fates": fates,
+            "outcome": lost["fate"] if lost else "curated" if CURATED in mine else "kept",
+            "reason": lost["reason"] if lost else None,
+            "split": sides[0] if sides else None,
+            "curated": CURATED in mine,
+        }
+
+
+def _fate(step: str, row: Mapping[str, Any], rules: Mapping[str, str]) -> dict[str, Any]:
+    reason = row.get("reason")
+    partner = row.get("partner")
+    if partner is not None:
+        partner = {**partner, "jaccard": row.get("jaccard"), "containment": row.get("containment")}
+    return {
+        "step": step,
+        "fate": "kept" if row.get("keep", True) else "dropped",
+        "reason": reason,
+        "values": json.loads(row["values"]) if row.get("values") else None,
+        "rule": rules.get(reason) if reason else None,
+        "partner": partner,
+    }
+
+
+def _signals(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("doc_id", "part")}
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a quarantined row as JSON can hold it: bytes that are not UTF-8 are escaped."""
+    raw = row["raw"]
+    text = None if raw is None else raw.decode(errors="backslashreplace")
+    told = {name: value for name, value in row.items() if name not in ("raw", "part")}
+    return {**told, "partition": row["part"], "raw_start": text}
+
+
+def format_trace(traced: Mapping[str, Any]) -> str:
+    """Return a trace as text for a person."""
+    quarantined = traced["num_quarantined"]
+    lines = [
+        f"run {traced['run']}: {traced['num_found']} documents found by {traced['found_by']}"
+        + (f", {quarantined} quarantined records" if quarantined else "")
+    ]
+    for document in traced["documents"]:
+        lines += ["", *_document_lines(document)]
+    for row in traced["quarantined"]:
+        lines += ["", *_quarantined_lines(row)]
+    for what, number in (("documents", "num_found"), ("quarantined", "num_quarantined")):
+        more = traced[number] - len(traced[what])
+        if more > 0:
+            lines += ["", f"and {more} more {what}: ask for more words, or a longer id"]
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """Escape what a terminal might obey: file names and texts are not ours."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _document_lines(document: Mapping[str, Any]) -> list[str]:
+    start = json.dumps(document["text_start"][:72], ensure_ascii=False)
+    signals = ", ".join(f"{name} {_short(value)}" for name, value in document["signals"].items())
+    lines = [
+        f"{document['doc_id']}  {document['outcome']}"
+        + (f", {document['split']}" if document["split"] else ""),
+        f"  read from   {document['source']}: {document['uri']}  ({document['record_key']}, "
+        f"partition {document['partition']})",
+        f"  text        {document['num_chars']} characters: {start}",
+    ]
+    if signals:
+        lines.append(f"  signals     {signals}")
+    for fate in document["fates"]:
+        lines += _fate_lines(fate)
+    return lines
+
+
+def _fate_lines(fate: Mapping[str, Any]) -> list[str]:
+    reason = f"  {fate['reason']}" if fate["reason"] else ""
+    lines = [f"  {fate['step']:<18} {fate['fate']}{reason}"]
+    if fate["rule"]:
+        lines.append(f"      rule      {fate['rule']}")
+    if fate["values"]:
+        values = ", ".join(f"{name} = {_short(value)}" for name, value in fate["values"].items())
+        lines.append(f"      values    {values}")
+    if fate["partner"]:
+        partner = fate["partner"]
+        lines.append(f"      partner   {partner['doc_id']}  {partner['uri']} ({partner['record_key']})")
+    return lines
+
+
+def _quarantined_lines(row: Mapping[str, Any]) -> list[str]:
+    raw = json.dumps((row["raw_start"] or "")[:72], ensure_ascii=False)
+    return [
+        f"{row['doc_id'] or '(no id)'}  quarantined by {row['step']}",
+        f"  read from   {row['source']}: {row['uri']}, {row['unit']} {row['position']} "
+        f"(partition {row['partition']})",
+        f"  error       {row['error']}",
+        f"  begins      {raw}",
+    ]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

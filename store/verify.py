@@ -1,0 +1,356 @@
+"""Verifying a home: is every file that the store wrote still there and still what was written?
+
+Manifests and receipts are checked by their seals and by their exact bytes, rows and quarantined
+rows by size and BLAKE3 hash, so that any flipped byte is found. With ``deep`` the rows are read
+too and their content digests computed anew. Repairing sets aside what is damaged; it deletes
+nothing, and the next run computes the partition again from what it was made from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from store.datasets import (
+    Dataset,
+    Receipt,
+    manifest_name,
+    part_name,
+    quarantine_name,
+    read_receipt,
+    unsealed,
+)
+from store.errors import Damaged, StoreError
+from store.identity import TableDigest, digest_file
+from store.inventory import Identity, Inventory, StoredFile, take_inventory
+from store.runs import find_run, run_name
+from store.storage import Storage, canonical_json
+
+Kind = Literal["damaged", "missing", "orphan", "unknown"]
+DAMAGED_FOLDER = "damaged"
+
+_THREADS = min(8, os.cpu_count() or 1)
+_REMEDIES: dict[Kind, str] = {
+    "damaged": "`millrace verify --repair` sets it aside, then run again",
+    "missing": "run again to have it made anew",
+    "orphan": "a run that was killed left it, `millrace gc --delete` removes it",
+    "unknown": "the store did not write it, look what it is and move it elsewhere",
+}
+_SET_ASIDE = "it was set aside, run again to have it made anew"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    ``kind`` is ``damaged`` (not what was written), ``missing`` (something names it and it is not
+    there), ``orphan`` (rows without a receipt, which nobody reads) or ``unknown`` (not ours).
+    ``moved_to`` are the files' new names if they were set aside.
+    """
+
+    kind: Kind
+    name: str
+    sentence: str
+    moved_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was looked at, and what is wrong with it. ``size_bytes`` is of all files read."""
+
+    num_partitions: int
+    num_manifests: int
+    num_runs: int
+    size_bytes: int
+    findings: tuple[Finding, ...]
+
+    def is_damaged(self) -> bool:
+        """Return whether anything is damaged or missing; orphans do no harm."""
+        return any(finding.kind in ("damaged", "missing") for finding in self.findings)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings]}
+
+
+def format_report(report: VerifyReport) -> str:
+    """Return the report as lines for people: one for each finding, then what was looked at."""
+    counts = Counter(finding.kind for finding in report.findings)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts)) or "all as written"
+    looked_at = (
+        f"{report.num_partitions} partitions, {report.num_manifests} datasets and "
+        f"{report.num_runs} runs, {report.size_bytes / 1e6:.1f} MB: {told}."
+    )
+    return "\n".join([*(finding.sentence for finding in report.findings), looked_at])
+
+
+Progress = Callable[[int, int], None]
+
+
+def verify(
+    storage: Storage,
+    repair: bool = False,
+    steps: Collection[str] | None = None,
+    progress: Progress | None = None,
+    deep: bool = False,
+) -> VerifyReport:
+    """Check every receipt, partition, quarantine file, manifest and run record of a home.
+
+    ``repair`` moves what is damaged to ``damaged/<its name>``: of a partition all its files, the
+    receipt first. ``steps`` checks the partitions and manifests of some steps only. ``deep`` reads
+    all rows. ``progress`` gets the bytes checked so far and in all.
+
+    Raises:
+        StoreError: if the home cannot be listed, or what is damaged cannot be moved.
+    """
+    inventory = take_inventory(storage, steps)
+    findings = [
+        _found("unknown", file.name, "is not a file of a store") for file in inventory.unknown
+    ]
+    receipts: dict[Identity, Receipt] = {}
+    for one, receipt, found in _check_parts(storage, inventory, deep, progress):
+        if receipt is not None:
+            receipts[one] = receipt
+        if repair and any(finding.kind in ("damaged", "missing") for finding in found):
+            found = _repair_part(storage, one, found)
+        findings += found
+    others = [
+        *_check_manifests(storage, inventory, receipts),
+        *_check_runs(storage, inventory, steps),
+    ]
+    findings += [_repair_file(storage, finding) if repair else finding for finding in others]
+    return VerifyReport(
+        num_partitions=len(inventory.partitions()),
+        num_manifests=len(inventory.manifests),
+        num_runs=len(inventory.runs),
+        size_bytes=sum(file.size_bytes for file in _all_files(inventory)),
+        findings=tuple(findings),
+    )
+
+
+def _found(kind: Kind, name: str, what: str) -> Finding:
+    return Finding(kind, name, f"{name} {what}; {_REMEDIES[kind]}.")
+
+
+def _all_files(inventory: Inventory) -> Iterator[StoredFile]:
+    for one in inventory.partitions():
+        yield from inventory.files_of(one)
+    yield from inventory.manifests.values()
+
+
+Checked = tuple[Identity, Receipt | None, list[Finding]]
+
+
+def _check_parts(
+    storage: Storage, inventory: Inventory, deep: bool, progress: Progress | None
+) -> Iterator[Checked]:
+    """Check all partitions, several at a time, in order; tell of the bytes after each."""
+    sizes = {
+        one: sum(file.size_bytes for file in inventory.files_of(one))
+        for one in inventory.partitions()
+    }
+    done = 0
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="verify") as pool:
+        checks = pool.map(lambda one: _check_part(storage, inventory, one, deep), sizes)
+        for checked in checks:
+            done += sizes[checked[0]]
+            if progress:
+                progress(done, sum(sizes.values()))
+            yield checked
+
+
+def _check_part(storage: Storage, inventory: Inventory, one: Identity, deep: bool) -> Checked:
+    if one not in inventory.receipts:
+        files = inventory.files_of(one)
+        return one, None, [_found("orphan", file.name, "has no receipt") for file in files]
+    name = part_name(*one, ".json")
+    try:
+        if _sealed_body(storage, name) is None:
+            return one, None, []  # deleted since it was listed
+        receipt = read_receipt(storage, *one)
+        if receipt is None or (receipt.step, receipt.fingerprint) != one:
+            return one, None, [_found("damaged", name, "is the receipt of another partition")]
+    except StoreError as error:
+        return one, None, [_unreadable(storage, name, error)]
+    return one, receipt, list(_check_files(storage, inventory, receipt, deep))
+
+
+def _sealed_body(storage: Storage, name: str) -> dict[str, Any] | None:
+    """Return what a sealed file says, or None if it is gone; raise `Damaged` for any other byte."""
+    value = storage.read_json(name)
+    if value is None:
+        return None
+    body = unsealed(value, "it", "its seal is broken")
+    if storage.read(name) != canonical_json(value):
+        raise Damaged("it is not what was written; its bytes are not as the store writes them")
+    return body
+
+
+def _unreadable(storage: Storage, name: str, error: Exception) -> Finding:
+    """Make a finding of an error; one of a bucket out of reach says nothing about the file."""
+    if isinstance(error, StoreError) and not isinstance(error, Damaged) and not storage.is_local:
+        raise error
+    return _found("damaged", name, f"cannot be believed ({error})")
+
+
+def _check_files(
+    storage: Storage, inventory: Inventory, receipt: Receipt, deep: bool
+) -> Iterator[Finding]:
+    name, quarantine = receipt.data_name(), receipt.quarantine_name()
+    finding = _check_file(storage, name, receipt.file_digest)
+    if finding is None and deep:
+        finding = _check_rows(storage, name, receipt)
+    if finding is not None:
+        yield finding
+    if receipt.quarantine_file_digest is not None:
+        finding = _check_file(storage, quarantine, receipt.quarantine_file_digest)
+        if finding is not None:
+            yield finding
+    elif Identity(receipt.step, receipt.fingerprint) in inventory.quarantines:
+        yield _found("orphan", quarantine, "is not named by the receipt of its partition")
+
+
+def _check_file(storage: Storage, name: str, file_digest: str) -> Finding | None:
+    """Find what is wrong with a file's bytes, if anything."""
+    try:
+        if not storage.exists(name):
+            return _found("missing", name, "is missing, though its partition has a receipt")
+        if _digest(storage, name) != file_digest:
+            return _found("damaged", name, "has other bytes than were written")
+    except StoreError as error:
+        return _unreadable(storage, name, error)
+    return None
+
+
+def _digest(storage: Storage, name: str) -> str:
+    path = storage.local_path(name)
+    if path is not None:
+        with storage.explained("read", name):
+            return digest_file(path)
+    with storage.scratch() as folder:
+        storage.download(name, folder / "file")
+        return digest_file(folder / "file")
+
+
+def _check_rows(storage: Storage, name: str, receipt: Receipt) -> Finding | None:
+    """Find how the rows of a partition differ from its receipt, if they do."""
+    try:
+        digest, slices = _digest_rows(storage, name, receipt)
+    except (StoreError, OSError, pa.ArrowException) as error:
+        return _unreadable(storage, name, error)
+    if (digest.hexdigest(), digest.num_rows) != (receipt.digest, receipt.num_rows):
+        return _found("damaged", name, "holds other rows than its receipt says")
+    for key, part in slices.items():
+        if part.hexdigest() != receipt.slices[key].digest:
+            return _found("damaged", name, f"holds other rows in slice {key} than its receipt says")
+    return None
+
+
+def _digest_rows(
+    storage: Storage, name: str, receipt: Receipt
+) -> tuple[TableDigest, dict[str, TableDigest]]:
+    with storage.open_parquet(name) as file:
+        whole = TableDigest(file.schema_arrow)
+        slices = {key: TableDigest(file.schema_arrow) for key in receipt.slices}
+        owners = {
+            group: slices[key]
+            for key, one in receipt.slices.items()
+            for group in range(one.first_group, one.first_group + one.num_groups)
+        }
+        for group in range(file.num_row_groups):
+            for batch in file.read_row_group(group).to_batches():
+                whole.update(batch)
+                if group in owners:
+                    owners[group].update(batch)
+    return whole, slices
+
+
+def _check_manifests(
+    storage: Storage, inventory: Inventory, receipts: dict[Identity, Receipt]
+) -> Iterator[Finding]:
+    for one in inventory.manifests:
+        try:
+            body = _sealed_body(storage, manifest_name(*one))
+        except StoreError as error:
+            yield _unreadable(storage, manifest_name(*one), error)
+            continue
+        if body is not None:
+            yield from _check_manifest(storage, one, body, receipts)
+
+
+def _check_manifest(
+    storage: Storage, one: Identity, body: dict[str, Any], receipts: dict[Identity, Receipt]
+) -> Iterator[Finding]:
+    name = manifest_name(*one)
+    parts = [receipts.get(Identity(one.step, part["fingerprint"])) for part in body["parts"]]
+    for part, receipt in zip(body["parts"], parts, strict=True):
+        missing = part_name(one.step, part["fingerprint"], ".json")
+        if receipt is None and not storage.exists(missing):
+            what = f"is missing, though the manifest {name} names it"
+            yield _found("missing", missing, what)
+    known = [receipt for receipt in parts if receipt is not None]
+    if len(known) == len(parts):
+        dataset = Dataset(one.step, tuple(known))
+        said = {"digest": dataset.digest, "rows": asdict(dataset.rows), "step": one.step}
+        if dataset.fingerprint != one.fingerprint or any(body[k] != v for k, v in said.items()):
+            yield _found("damaged", name, "does not agree with the receipts that it names")
+
+
+def _check_runs(
+    storage: Storage, inventory: Inventory, steps: Collection[str] | None
+) -> Iterator[Finding]:
+    for run in inventory.runs:
+        try:
+            record = find_run(storage, run)
+        except StoreError as error:
+            yield _unreadable(storage, run_name(run), error)
+            continue
+        for step in record.steps if record else ():
+            if step.dataset is None or (steps is not None and step.step not in steps):
+                continue
+            name = manifest_name(step.step, step.dataset)
+            if Identity(step.step, step.dataset) not in inventory.manifests:
+                yield _found("missing", name, f"is missing, though the run {run} names it")
+
+
+def _repair_part(storage: Storage, one: Identity, found: list[Finding]) -> list[Finding]:
+    """Set aside all files of a partition, its receipt first: what is left is never believed."""
+    names = [part_name(*one, ".json"), part_name(*one, ".parquet"), quarantine_name(*one)]
+    moved = tuple(_set_aside(storage, name) for name in names if storage.exists(name))
+    return [_repaired(finding, moved) for finding in found]
+
+
+def _repair_file(storage: Storage, finding: Finding) -> Finding:
+    if finding.kind != "damaged":
+        return finding
+    return _repaired(finding, (_set_aside(storage, finding.name),))
+
+
+def _repaired(finding: Finding, moved: tuple[str, ...]) -> Finding:
+    what = finding.sentence.removesuffix(f"{_REMEDIES[finding.kind]}.")
+    return replace(finding, sentence=f"{what}{_SET_ASIDE}.", moved_to=moved)
+
+
+def _set_aside(storage: Storage, name: str) -> str:
+    """Move a file below ``damaged/``, to a name that is free; return that name."""
+    target, number = f"{DAMAGED_FOLDER}/{name}", 0
+    while storage.exists(target):
+        number += 1
+        target = f"{DAMAGED_FOLDER}/{name}.{number}"
+    source, path = storage.local_path(name), storage.local_path(target)
+    if source is not None and path is not None:  # a rename, as the file may be unreadable
+        with storage.explained("write", target):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source, path)
+        return target
+    with storage.scratch() as folder:
+        storage.download(name, folder / "file")
+        storage.publish(target, folder / "file")
+    storage.delete(name)
+    return target

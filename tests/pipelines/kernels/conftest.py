@@ -1,0 +1,9 @@
+"""Machine code of kernels is kept by the digest of all their sources: no old code is tested."""
+
+import pytest
+
+from pipelines.kernels.cache import use_cache_dir
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    use_cache_dir(config.rootpath / ".pytest_cache" / "kernels")

@@ -1,0 +1,44 @@
+"""The kernels under numba's bounds checks, on bytes that are no UTF-8 at all."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import random, sys
+import numpy as np, pyarrow as pa
+from pipelines.compute_signals import measure_texts
+from pipelines.dedupe.normalise import hash_normalised
+from pipelines.signals.family import SignalsConfig
+
+rng = random.Random(7)
+edges = [0x0A, 0x0D, 0x20, 0x2E, 0x41, 0x80, 0xBF, 0xC2, 0xE2, 0x80, 0xA6, 0xED, 0xF0, 0xF4, 0xFF]
+raws = [b"", b"\\xf0", b"\\xe2\\x80", b"a\\xc2", b"\\r", b"...", b"..", b"\\n\\n"]
+raws += [bytes(rng.choices(edges, k=rng.randrange(40))) for _ in range(3000)]
+raws += [("Ⱥ" * rng.randrange(50)).encode() for _ in range(100)]
+raws += [b"a\\nb\\n" * 40]
+offsets = np.cumsum([0, *map(len, raws)]).astype(np.int32)
+buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(raws))]
+texts = pa.Array.from_buffers(pa.string(), len(raws), buffers)
+signals = measure_texts(texts, SignalsConfig())
+expected = [len(raw.decode("utf-8", "surrogateescape")) for raw in raws]
+assert signals["num_chars"].to_pylist() == expected
+assert len(hash_normalised(texts)) == len(raws)
+print(len(raws))
+"""
+
+
+@pytest.mark.slow
+def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 3000

@@ -1,0 +1,75 @@
+import pyarrow as pa
+import pytest
+
+from data_contracts.errors import RecipeError
+from pipelines.policies.expressions import FUNCTIONS, signals_of_rules
+
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("num_words", pa.int64()),
+        ("share", pa.float64()),
+        ("lang", pa.string()),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "signals"),
+    [
+        ("num_words < 50", ["num_words"]),
+        ("share > 0.5 AND num_words BETWEEN 1 AND 9", ["num_words", "share"]),
+        ("lang IN ('de', 'en') OR lang IS NULL", ["lang"]),
+        ("CASE WHEN share > 1 THEN true ELSE num_words = 3 END", ["num_words", "share"]),
+        ("greatest(num_words, 3) / 2 > share::INTEGER", ["num_words", "share"]),
+        ("regexp_matches(lang, '^e') -- English", ["lang"]),
+        ("true", []),
+    ],
+)
+def test_a_condition_names_its_signals_in_schema_order(condition, signals):
+    assert signals_of_rules([("a.b", condition)], SCHEMA) == [signals]
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("num_word < 3", "did you mean 'num_words'?"),
+        ("doc_id < 'a'", "no signal"),
+        ("num_words", "must be true or false"),
+        ("lang > 3 AND upper(num_words) = 'x'", "does not fit"),
+        ("num_words < (SELECT 1)", "subquery"),
+        ("EXISTS (SELECT 1)", "subquery"),
+        ("count(*) > 1", "count_star"),
+        ("sum(num_words) OVER () > 1", "sum"),
+        ("random() < 0.5", "random"),
+        ("now() > '2020-01-01'", "now"),
+        ("getenv('HOME') = ''", "getenv"),
+        ("num_words < 3) FROM read_csv('/etc/passwd'", "calls|expression|must be one"),
+        ("num_words < 3; DROP TABLE signals", "not a SQL expression"),
+        ("num_words < 3, share > 1", "row"),
+        ("", "no condition"),
+        ("  \n", "no condition"),
+        ("*", "uses"),
+    ],
+)
+def test_what_a_rule_may_not_do_is_refused_by_name(condition, said):
+    with pytest.raises(RecipeError, match=said):
+        signals_of_rules([("a.b", condition)], SCHEMA)
+
+
+@pytest.mark.parametrize("reason", ["", "a b", "a.", "1.b", "x'; --", "a..b"])
+def test_a_reason_is_an_identifier(reason):
+    with pytest.raises(RecipeError, match="identifier"):
+        signals_of_rules([(reason, "true")], SCHEMA)
+
+
+def test_no_allowed_function_depends_on_more_than_its_arguments():
+    import duckdb
+
+    rows = duckdb.sql(
+        "SELECT DISTINCT function_name, stability, function_type FROM duckdb_functions()"
+    ).fetchall()
+    known = {name: (stability, kind) for name, stability, kind in rows if kind == "scalar"}
+    checked = [name for name in FUNCTIONS if name in known]
+    assert len(checked) > 20
+    assert {known[name][0] for name in checked} == {"CONSISTENT"}
