@@ -54,7 +54,15 @@ def check_documents(
     }
     with connect(relations) as connection:
         connection.execute(_views(step, relations, by_slice))
-        groups = ask_rows(connection, _SIDES_SQL)
+        return balance(connection)
+
+
+def balance(connection: duckdb.DuckDBPyConnection) -> tuple[Tally, list[Finding]]:
+    """Hold the relation ``outs (doc_id, part, fate)`` against ``ins (doc_id, part)``.
+
+    ``fate`` is 1 for kept, 2 for dropped, 3 for quarantined; a NULL ``part`` may be any.
+    """
+    groups = ask_rows(connection, _SIDES_SQL)
     totals = {name: sum(int(group[name]) for group in groups) for name in _TOTALS}
     return Tally(**totals), findings_of([group for group in groups if group["what"] is not None])
 
@@ -138,8 +146,8 @@ def _counted(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, 
     return {row["part"]: row["num_rows"] for row in rows}
 
 
-# Both sides are laid over each other by id, so that what has no counterpart (the anti-join of either
-# side with the other), has two, or lies elsewhere stands out. A NULL id has no counterpart.
+# Both sides are laid over each other by id, so that what has no counterpart (the anti-join of
+# either side with the other), has two, or lies elsewhere stands out. A NULL id has none.
 _SIDES_SQL = f"""
     WITH sides AS (
         SELECT doc_id, count_if(fate = 0) AS went, count_if(fate = 1) AS kept,

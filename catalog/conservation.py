@@ -1,10 +1,10 @@
 """Row conservation, proved: every document that went into a step came out of it, once.
 
-The proof is an anti-join over the ids that lie in the written files, never over the counters of the
-step that wrote them: ids(in) is the disjoint union of ids(kept), ids(dropped), ids(quarantined), and
-each id stands in the partition that it came from. A source's records are held against the number that
-its framing counted before any of them was parsed. What is proved is noted under ``checks/``, so that
-an unchanged dataset is not proved again.
+The proof is an anti-join over the ids that lie in the written files, never over the counters of
+the step that wrote them: ids(in) is the disjoint union of ids(kept), ids(dropped) and
+ids(quarantined), and each id stands in the partition that it came from. A source's records are held
+against the number that its framing counted before any of them was parsed. What is proved is noted
+under ``checks/``, so that an unchanged dataset is not proved again.
 """
 
 from __future__ import annotations

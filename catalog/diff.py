@@ -36,33 +36,35 @@ def diff(before: OpenedRun, now: OpenedRun) -> list[Change]:
 
 def _fates_sql(run: OpenedRun, side: str, relations: dict[str, Relation]) -> str:
     """Register a run's relations under a side's names; return the SQL for (doc_id, rank, fate)."""
-    pieces = []
+    relations[f"{side}_quarantine"] = run.views["quarantine"]
+    pieces = [
+        f"SELECT doc_id, 0, 'quarantined by ' || step FROM {side}_quarantine "
+        f"WHERE doc_id IS NOT NULL"
+    ]
     for number, step in enumerate(run.steps()):
         name = f"{side}{number}"
-        columns = run.views[step].schema.names
         if step == INGEST:
-            pieces.append(f"SELECT doc_id, 2 AS rank, 'undecided' AS fate FROM {name}")
+            pieces.append(f"SELECT doc_id, 2, 'undecided' FROM {name}")
         elif step == CURATED:
             pieces.append(f"SELECT doc_id, 1, 'curated' FROM {name}")
-        elif "reason" in columns:
-            pieces.append(f"SELECT doc_id, 0, reason FROM {name} WHERE NOT keep")
+        elif "reason" in run.views[step].schema.names:
+            fate = "coalesce(reason, 'dropped')"
+            pieces.append(f"SELECT doc_id, 0, {fate} FROM {name} WHERE NOT keep")
         else:
             continue
         relations[name] = run.views[step]
-    relations[f"{side}_quarantine"] = run.views["quarantine"]
-    pieces.append(
-        f"SELECT doc_id, 0, 'quarantined by ' || step FROM {side}_quarantine "
-        f"WHERE doc_id IS NOT NULL"
-    )
     return " UNION ALL ".join(pieces)
 
 
 _DIFF_SQL = f"""
-    WITH a AS (SELECT doc_id, min_by(fate, rank) AS fate FROM ({{before}}) GROUP BY doc_id),
-    b AS (SELECT doc_id, min_by(fate, rank) AS fate FROM ({{now}}) GROUP BY doc_id),
-    both_sides AS (
-        SELECT doc_id, coalesce(a.fate, '{ABSENT}') AS before, coalesce(b.fate, '{ABSENT}') AS now
-        FROM a FULL JOIN b USING (doc_id)
+    WITH sides AS (
+        SELECT *, 'a' AS side FROM ({{before}}) AS fates(doc_id, rank, fate)
+        UNION ALL SELECT *, 'b' FROM ({{now}}) AS fates(doc_id, rank, fate)
+    ), both_sides AS (
+        SELECT doc_id,
+            coalesce(min_by(fate, rank) FILTER (side = 'a'), '{ABSENT}') AS before,
+            coalesce(min_by(fate, rank) FILTER (side = 'b'), '{ABSENT}') AS now
+        FROM sides GROUP BY doc_id
     )
     SELECT before, now, count(*) AS num_rows, min(doc_id, {MAX_EXAMPLES}) AS ids
     FROM both_sides WHERE before <> now

@@ -1,4 +1,4 @@
-"""What edges say of the documents that they link: nobody unknown, nothing twice, nobody left out."""
+"""What edges say of the documents that they link: none unknown, none twice, none left out."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from data_contracts.documents import hash_text
 MAX_FOUND = 10
 MIN_PREFIX_CHARS = 6
 
-# Asked in this order; the first that finds something is the answer. All are literal and cases count.
+# Asked in this order; the first that finds something is the answer. All are literal, cases count.
 _WAYS = (
     ("doc_id", "doc_id = $asked"),
     ("start of doc_id", f"length($asked) >= {MIN_PREFIX_CHARS} AND starts_with(doc_id, $asked)"),

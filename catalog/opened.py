@@ -10,7 +10,16 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from catalog.relations import PART, STEP, Relation, ask, connect, quarantined_of, rows_of, unreadable
+from catalog.relations import (
+    PART,
+    STEP,
+    Relation,
+    ask,
+    connect,
+    quarantined_of,
+    rows_of,
+    unreadable,
+)
 from data_contracts.errors import NotFound, UsageError
 from store.datasets import Dataset, read_dataset
 from store.runs import Run, get_run
@@ -81,9 +90,7 @@ class OpenedRun:
         """
         return self._read(self.rows(step), columns)
 
-    def documents(
-        self, columns: Sequence[str] | None = None, split: str | None = None
-    ) -> pa.Table:
+    def documents(self, columns: Sequence[str] | None = None, split: str | None = None) -> pa.Table:
         """Read the curated documents (`data_contracts.documents.CURATED`), in document order.
 
         ``split`` is ``train`` or ``heldout``, or ``None`` for both.
@@ -100,7 +107,7 @@ class OpenedRun:
         return self.table(step, ["doc_id", "keep", "reason", "values"])
 
     def quarantine(self, step: str | None = None) -> pa.Table:
-        """Read what could not be read: ``step`` and `store.step.QUARANTINE`; of one step or of all."""
+        """Read the quarantined rows of one step or of all: ``step`` and `store.step.QUARANTINE`."""
         return self._read(self._quarantined(step), [STEP, *QUARANTINE.names])
 
     def sql(self, query: str, **params: Any) -> pa.Table:
@@ -115,7 +122,9 @@ class OpenedRun:
         """
         try:
             if [item.type for item in duckdb.extract_statements(query)] != [_SELECT]:
-                raise UsageError("A query of a run is one SELECT statement; this is something else.")
+                raise UsageError(
+                    "A query of a run is one SELECT statement; this is something else."
+                )
             with connect(self.views) as connection:
                 return ask(connection, query, **params)
         except duckdb.Error as error:
@@ -124,7 +133,8 @@ class OpenedRun:
     @cached_property
     def views(self) -> dict[str, Relation]:
         """The unread rows of every step by its name, and ``quarantine`` of all."""
-        return {**{step: self.rows(step) for step in self.steps()}, "quarantine": self._quarantined()}
+        views = {step: self.rows(step) for step in self.steps()}
+        return {**views, "quarantine": self._quarantined()}
 
     def _quarantined(self, step: str | None = None) -> Relation:
         steps = self.steps() if step is None else [step]

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -30,7 +30,7 @@ PART = "part"
 STEP = "step"
 MEMORY_LIMIT = "2GB"  # beyond it DuckDB spills to the folder for temporary files
 
-Relation = ds.Dataset | pa.Table
+Relation: TypeAlias = "ds.Dataset | pa.Table"
 _UNREADABLE = ("reading the stream registered", "python exception", "arrow")
 
 
@@ -98,9 +98,16 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, **params: Any) -> pa.Ta
         raise _explained(error) from error
 
 
-def ask_rows(connection: duckdb.DuckDBPyConnection, sql: str, **params: Any) -> list[dict[str, Any]]:
+def ask_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, **params: Any
+) -> list[dict[str, Any]]:
     """Run one query like `ask` and return its rows as dicts."""
     return ask(connection, sql, **params).to_pylist()
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier in SQL's double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _explained(error: duckdb.Error) -> Exception:
@@ -140,7 +147,7 @@ def _relation(
 
 def unreadable(storage: Storage, error: Exception) -> Damaged:
     """Make the error for a partition that cannot be read; the cause's message names its file."""
-    detail = str(error).splitlines()[0]
+    detail = str(error).partition("\n")[0] or type(error).__name__
     return Damaged(f"A partition in {storage.url} cannot be read ({detail}); {REMEDY}")
 
 

@@ -10,10 +10,13 @@ import duckdb
 
 from catalog.find import Found, find_documents, find_quarantined
 from catalog.opened import CURATED, INGEST, OpenedRun
-from catalog.relations import ask_rows, connect
+from catalog.relations import ask_rows, connect, quoted
+from catalog.trace_text import format_trace
 from data_contracts.errors import NotFound, UsageError
 from store.runs import Run
 from store.storage import Storage
+
+__all__ = ["format_trace", "trace"]
 
 SIGNALS = "compute_signals"
 
@@ -44,8 +47,8 @@ def trace(
         quarantined = find_quarantined(connection, asked)
         if not documents.rows and not quarantined.rows:
             raise NotFound(
-                f"No document or quarantined record of run {run.name} has {asked[:80]!r} as its id, "
-                f"uri, record key, url or in its text; letters count as they are written."
+                f"No document or quarantined record of run {run.name} has {asked[:80]!r} as its "
+                f"id, uri, record key, url or in its text; letters count as they are written."
             )
         traced = _Traces(connection, opened, rules or {}).of(documents)
     return {
@@ -86,12 +89,13 @@ class _Traces:
         """Return a step's rows by doc_id; of curated documents only what is not told already."""
         keep_out = {"text", "labels", "meta"} & self._columns[step]
         left_out = f" EXCLUDE ({', '.join(sorted(keep_out))})" if keep_out else ""
-        sql = f'SELECT *{left_out} FROM "{step}" WHERE list_contains($ids, doc_id)'
+        sql = f"SELECT *{left_out} FROM {quoted(step)} WHERE list_contains($ids, doc_id)"
         rows = ask_rows(self._connection, sql, ids=ids) if ids else []
         partners = self._partners([row["partner_id"] for row in rows if row.get("partner_id")])
         for row in rows:
             if row.get("partner_id"):
-                row["partner"] = partners.get(row["partner_id"])
+                unknown = {"doc_id": row["partner_id"], "uri": None, "record_key": None}
+                row["partner"] = partners.get(row["partner_id"], unknown)
         return {row["doc_id"]: row for row in rows}
 
     def _partners(self, ids: list[str]) -> dict[str, dict[str, Any]]:
@@ -159,72 +163,3 @@ def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
     text = None if raw is None else raw.decode(errors="backslashreplace")
     told = {name: value for name, value in row.items() if name not in ("raw", "part")}
     return {**told, "partition": row["part"], "raw_start": text}
-
-
-def format_trace(traced: Mapping[str, Any]) -> str:
-    """Return a trace as text for a person."""
-    quarantined = traced["num_quarantined"]
-    lines = [
-        f"run {traced['run']}: {traced['num_found']} documents found by {traced['found_by']}"
-        + (f", {quarantined} quarantined records" if quarantined else "")
-    ]
-    for document in traced["documents"]:
-        lines += ["", *_document_lines(document)]
-    for row in traced["quarantined"]:
-        lines += ["", *_quarantined_lines(row)]
-    for what, number in (("documents", "num_found"), ("quarantined", "num_quarantined")):
-        more = traced[number] - len(traced[what])
-        if more > 0:
-            lines += ["", f"and {more} more {what}: ask for more words, or a longer id"]
-    return "\n".join(map(_printable, lines))
-
-
-def _printable(line: str) -> str:
-    """Escape what a terminal might obey: file names and texts are not ours."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-
-
-def _document_lines(document: Mapping[str, Any]) -> list[str]:
-    start = json.dumps(document["text_start"][:72], ensure_ascii=False)
-    signals = ", ".join(f"{name} {_short(value)}" for name, value in document["signals"].items())
-    lines = [
-        f"{document['doc_id']}  {document['outcome']}"
-        + (f", {document['split']}" if document["split"] else ""),
-        f"  read from   {document['source']}: {document['uri']}  ({document['record_key']}, "
-        f"partition {document['partition']})",
-        f"  text        {document['num_chars']} characters: {start}",
-    ]
-    if signals:
-        lines.append(f"  signals     {signals}")
-    for fate in document["fates"]:
-        lines += _fate_lines(fate)
-    return lines
-
-
-def _fate_lines(fate: Mapping[str, Any]) -> list[str]:
-    reason = f"  {fate['reason']}" if fate["reason"] else ""
-    lines = [f"  {fate['step']:<18} {fate['fate']}{reason}"]
-    if fate["rule"]:
-        lines.append(f"      rule      {fate['rule']}")
-    if fate["values"]:
-        values = ", ".join(f"{name} = {_short(value)}" for name, value in fate["values"].items())
-        lines.append(f"      values    {values}")
-    if fate["partner"]:
-        partner = fate["partner"]
-        lines.append(f"      partner   {partner['doc_id']}  {partner['uri']} ({partner['record_key']})")
-    return lines
-
-
-def _quarantined_lines(row: Mapping[str, Any]) -> list[str]:
-    raw = json.dumps((row["raw_start"] or "")[:72], ensure_ascii=False)
-    return [
-        f"{row['doc_id'] or '(no id)'}  quarantined by {row['step']}",
-        f"  read from   {row['source']}: {row['uri']}, {row['unit']} {row['position']} "
-        f"(partition {row['partition']})",
-        f"  error       {row['error']}",
-        f"  begins      {raw}",
-    ]
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

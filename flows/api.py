@@ -81,7 +81,7 @@ def curate(
 ) -> object:
     """Run a recipe on a home and return the finished run, opened for reading.
 
-    >>> documents = curate("my-text", settings=["ingest.path='texts'"]).documents()  # doctest: +SKIP
+    ``curate("my-text", settings=["ingest.path=texts"]).documents()`` is an Arrow table.
     """
     from catalog import open_run
 

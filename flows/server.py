@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -26,6 +27,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ import psutil
 from data_contracts.errors import ReadOnlyHome, StoreError
 from flows.crashed import mark_crashed
 from flows.new_database import keep_as_template, seed_database
+from flows.state import state_folder
 
 __all__ = [
     "client_environment",
@@ -51,7 +54,7 @@ __all__ = [
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4200
 PORTS_TRIED = 100
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -96,13 +99,14 @@ class _Server:
 
     def is_healthy(self, timeout_seconds: float = 2.0) -> bool:
         """Tell whether it is alive and answers."""
+        if not self.is_alive():
+            return False
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with direct.open(f"{self.url}/api/health", timeout=timeout_seconds) as answer:
-                healthy = answer.status == 200
-        except OSError:
+                return answer.status == 200
+        except (OSError, HTTPException):
             return False
-        return healthy and self.is_alive()
 
 
 def server_folder(home: str) -> Path:
@@ -133,7 +137,7 @@ def ensure_server(home: str, *, port: int | None = None) -> str:
     at once: they get one server.
 
     Raises:
-        StoreError: if the server does not answer in a minute; its log is named.
+        StoreError: if the server does not answer in three minutes; its log is named.
         ReadOnlyHome: if its folder cannot be written.
     """
     configured = configured_api_url()
@@ -231,29 +235,32 @@ def configure_client(api_url: str, home: str) -> None:
 
 
 def drain(timeout_seconds: float = 30.0) -> bool:
-    """Wait until the events and logs of this process are with the server; call it at a run's end.
+    """Wait until this process has handed its events and logs to the server; call it at a run's end.
 
-    Prefect sends both from threads; a task run exists on the server only through its events.
-    Returns whether all was handed over in time. Does nothing if Prefect was never imported.
+    Prefect sends both from threads of its own, and a task run exists on the server only through
+    its events. Returns whether the threads were done in time, be it that they gave up, which they
+    say on stderr. Does nothing if Prefect was never imported.
     """
     workers = sys.modules.get("prefect.events.worker")
     if workers is None:
         return True
-    waiting: list[int] = []
+    not_done: list[int] = []
 
     def wait() -> None:  # in a thread of its own: in a running event loop it could not wait
-        _, not_done = workers.EventsWorker.drain_all(timeout=timeout_seconds)
-        waiting.append(len(not_done))
+        not_done.append(len(workers.EventsWorker.drain_all(timeout=timeout_seconds)[1]))
 
+    notices = logging.getLogger("EventsWorker")  # it warns of any event that is still to be sent
+    level = notices.level
+    notices.setLevel(logging.ERROR)
     thread = threading.Thread(target=wait)
     thread.start()
     thread.join()
-    return waiting == [0]
+    notices.setLevel(level)
+    return not_done == [0]
 
 
 def _servers() -> Path:
-    state = os.environ.get("MILLRACE_STATE_DIR") or "~/.millrace"
-    return Path(os.path.abspath(os.path.expanduser(state))) / "servers"
+    return state_folder() / "servers"
 
 
 def _template() -> Path:

@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from catalog.conservation import prove_and_record
 from catalog.explain import why
 from catalog.funnel import count_retired
-
-from data_contracts.errors import InputError, MillraceError, NotFresh
+from data_contracts.errors import InputError, MillraceError, NotFresh, ReadOnlyHome
 from flows.graph import build_graph
 from flows.links import link_curated
 from flows.recipe import Recipe, load_recipe
+from flows.state import state_folder
 from pipelines.kernels.cache import use_cache_dir
 from store.errors import UsageError
 from store.graph import Graph
@@ -170,7 +169,7 @@ def open_session(order: Order, executor: Executor | None = None) -> Iterator[Ses
     order.forced_steps(build_graph(recipe))
     storage = Storage(order.home)
     storage.check_writable()
-    prepare_kernels(storage)
+    prepare_kernels()
     workers = recipe.run.workers or os.cpu_count() or 1
     run = begin_run(storage, recipe.name, recipe.plain(), order.run)
     with Runner(storage, workers, executor, _progress) as runner:
@@ -211,11 +210,13 @@ def show_progress(progress: Progress | None) -> None:
     _progress = progress
 
 
-def prepare_kernels(storage: Storage) -> None:
-    """Let compiled kernels be cached under a local home, where it can surely be written."""
-    folder = storage.local_path("cache/kernels")
-    if folder is not None:
-        use_cache_dir(Path(folder))
+def prepare_kernels() -> None:
+    """Keep compiled kernels with the person, so that a new home need not compile them again.
+
+    What lies there is run, so it must not be a folder that others can write, as a home may be.
+    """
+    with contextlib.suppress(ReadOnlyHome):  # then each process compiles for itself
+        use_cache_dir(state_folder() / "kernels")
 
 
 def _ended(run: Run, state: str, error: str | None) -> Run:

@@ -4,6 +4,7 @@ Steps run several at a time, so each thread of each process keeps a connection o
 thread; rows come back in the order that the query's ``ORDER BY`` says.
 """
 
+import atexit
 import os
 import threading
 
@@ -50,5 +51,6 @@ def _connection() -> duckdb.DuckDBPyConnection:
     if getattr(_opened, "pid", None) != os.getpid():
         _opened.pid = os.getpid()
         _opened.connection = duckdb.connect(config=_SETTINGS)
+        atexit.register(_opened.__dict__.clear)  # DuckDB complains of what lives longer
     connection: duckdb.DuckDBPyConnection = _opened.connection
     return connection

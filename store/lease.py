@@ -6,8 +6,8 @@ highest epoch and has not released it. Three rules make that one holder:
 
 1. An epoch is taken by `Storage.create`, so of many takers of an epoch exactly one gets it.
 2. One takes epoch ``n + 1`` only after seeing that ``n`` is the highest and is released or dead (1,
-   if there is none), and holds it only if a second look finds it the highest, not released, and
-   next below it the same ``n`` as before, still released or as silent. Otherwise one withdraws.
+   if there is none), and holds it only if a second look finds it the highest and not released, and
+   ``n`` still there, and still released or as silent as before. Otherwise one withdraws.
    (This catches a taker that fell asleep between its first look and its taking.)
 3. Files are deleted only by the holder of a higher epoch (all lower ones) and by a taker that
    withdraws (its own). So the highest epoch never goes down, and a holder that finds a higher one
@@ -194,16 +194,14 @@ class Leases:
     def _is_confirmed(self, name: str, epoch: int, below: list[int], dead: bytes | None) -> bool:
         """Look again at an epoch just taken; if it holds, delete the lower ones (rules 2, 3)."""
         epochs, released = _look(self.storage, name)
-        lower = epochs[:-1]
-        if epochs[-1:] != [epoch] or epoch in released or lower[-1:] != below:
+        if epochs[-1:] != [epoch] or epoch in released:
             return False
-        if dead is not None:
-            if _read(self.storage, name, below[0])[0] != dead:
-                return False
-        elif not released.issuperset(below):
+        if dead is None and not released.issuperset(below):
             return False
-        for old in lower:
-            _delete(self.storage, name, old)
+        if dead is not None and _read(self.storage, name, below[0])[0] != dead:
+            return False
+        for lower in epochs[:-1]:
+            _delete(self.storage, name, lower)
         return True
 
     def _is_dead(self, name: str, data: bytes | None, record: Record | None) -> bool:
@@ -263,7 +261,6 @@ class Lease:
         self._leases = leases
         self._storage = leases.storage
         self._record = record
-        self._lock = threading.Lock()  # no beat after the release
         self._released = False
         self._lost = False
 
@@ -281,10 +278,9 @@ class Lease:
         Never fails: in a home that cannot be written any more the lease ends with this process.
         """
         self._leases._end(self)
-        with self._lock:
-            if self._released:
-                return
-            self._released = True
+        if self._released:
+            return
+        self._released = True
         marker = _file(self.name, self.epoch, "released")
         with contextlib.suppress(StoreError):
             self._storage.create(marker, b"released\n", durable=False)
@@ -306,7 +302,7 @@ class Lease:
 
     def _renew(self) -> None:
         """Beat once. A home out of reach is tried again at the next beat."""
-        with self._lock, contextlib.suppress(StoreError):
+        with contextlib.suppress(StoreError):
             if not self._released and self._is_ours():
                 self._record["beat"] += 1
                 self._record["beat_at"] = time.time()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from store.code_check import check_code
@@ -138,7 +138,9 @@ class Runner:
     def _compute(self, task: PartTask, publish: bool = True) -> Receipt:
         if self._executor is None:
             return compute_part(task, publish)
-        return self._executor.submit(compute_part, task, publish).result()
+        # What only planning uses may be a lambda, which no other process could be sent.
+        step = replace(task.step, list_parts=None, num_buckets=None)
+        return self._executor.submit(compute_part, replace(task, step=step), publish).result()
 
     def _compute_again(self, plan: NodePlan) -> list[str]:
         """Compute existing partitions once more and compare; the old ones are kept."""

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from store.datasets import (
+    REMEDY,
     Dataset,
     Receipt,
     manifest_name,
@@ -76,7 +77,8 @@ class VerifyReport:
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings]}
+        findings = [{**asdict(one), "moved_to": list(one.moved_to)} for one in self.findings]
+        return {**asdict(self), "findings": findings}
 
 
 def format_report(report: VerifyReport) -> str:
@@ -186,17 +188,18 @@ def _sealed_body(storage: Storage, name: str) -> dict[str, Any] | None:
     value = storage.read_json(name)
     if value is None:
         return None
-    body = unsealed(value, "it", "its seal is broken")
     if storage.read(name) != canonical_json(value):
-        raise Damaged("it is not what was written; its bytes are not as the store writes them")
-    return body
+        raise Damaged(f"{name} has bytes that the store does not write")
+    return unsealed(value, name, REMEDY)
 
 
 def _unreadable(storage: Storage, name: str, error: Exception) -> Finding:
     """Make a finding of an error; one of a bucket out of reach says nothing about the file."""
-    if isinstance(error, StoreError) and not isinstance(error, Damaged) and not storage.is_local:
+    if isinstance(error, Damaged):
+        return _found("damaged", name, "is not what was written")
+    if isinstance(error, StoreError) and not storage.is_local:
         raise error
-    return _found("damaged", name, f"cannot be believed ({error})")
+    return _found("damaged", name, f"cannot be read ({error})")
 
 
 def _check_files(
@@ -281,24 +284,30 @@ def _check_manifests(
             yield _unreadable(storage, manifest_name(*one), error)
             continue
         if body is not None:
-            yield from _check_manifest(storage, one, body, receipts)
+            yield from _check_manifest(storage, inventory, one, body, receipts)
 
 
 def _check_manifest(
-    storage: Storage, one: Identity, body: dict[str, Any], receipts: dict[Identity, Receipt]
+    storage: Storage,
+    inventory: Inventory,
+    one: Identity,
+    body: dict[str, Any],
+    receipts: dict[Identity, Receipt],
 ) -> Iterator[Finding]:
+    """Compare an undamaged manifest with its name and with the receipts that it names."""
     name = manifest_name(*one)
-    parts = [receipts.get(Identity(one.step, part["fingerprint"])) for part in body["parts"]]
-    for part, receipt in zip(body["parts"], parts, strict=True):
-        missing = part_name(one.step, part["fingerprint"], ".json")
-        if receipt is None and not storage.exists(missing):
-            what = f"is missing, though the manifest {name} names it"
-            yield _found("missing", missing, what)
-    known = [receipt for receipt in parts if receipt is not None]
-    if len(known) == len(parts):
-        dataset = Dataset(one.step, tuple(known))
-        said = {"digest": dataset.digest, "rows": asdict(dataset.rows), "step": one.step}
-        if dataset.fingerprint != one.fingerprint or any(body[k] != v for k, v in said.items()):
+    if body["step"] != one.step:
+        yield _found("damaged", name, "is the manifest of another step")
+        return
+    parts = [Identity(one.step, part["fingerprint"]) for part in body["parts"]]
+    for part in parts:
+        missing = part_name(*part, ".json")
+        if part not in inventory.receipts and not storage.exists(missing):
+            yield _found("missing", missing, f"is missing, though the manifest {name} names it")
+    if all(part in receipts for part in parts):
+        dataset = Dataset(one.step, tuple(receipts[part] for part in parts))
+        said = (one.fingerprint, body["digest"], body["rows"])
+        if said != (dataset.fingerprint, dataset.digest, asdict(dataset.rows)):
             yield _found("damaged", name, "does not agree with the receipts that it names")
 
 

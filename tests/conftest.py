@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def clean_environment(tmp_path_factory: pytest.TempPathFactory):
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give tests, and every process they start, an empty HOME and none of a person's settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - KEPT:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def tool(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -91,7 +93,7 @@ def test_set_up_mends_a_broken_environment_and_says_in_one_sentence_what_pip_lac
     assert "setuptools" in said
     assert str(folder / "install.log") in said
     assert not list(folder.glob(".installed-*"))
-    pip = [folder / "bin" / "python", "-m", "pip", "--version"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--version"]
     assert subprocess.run(pip, capture_output=True).returncode == 0
 
 

@@ -144,7 +144,7 @@ def declared() -> tuple[set[str], set[str]]:
     extras = project["optional-dependencies"]
     assert set(extras) == {"dev"}
     run, dev = (
-        {normalised(re.match(r"[\w.-]+", line)[0]) for line in lines}
+        {normalised(re.findall(r"[\w.-]+", line)[0]) for line in lines}
         for lines in (project["dependencies"], extras["dev"])
     )
     return run, dev
@@ -160,7 +160,8 @@ def third_party(*packages: str) -> set[str]:
     roots = {
         name.partition(".")[0] for path in sources(ROOT, packages) for name in imported(path, ROOT)
     }
-    roots -= {*sys.stdlib_module_names, *OURS, *NEVER, "__future__"}
+    helpers = {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    roots -= {*sys.stdlib_module_names, *OURS, *NEVER, *helpers}
     return {normalised(distributions.get(root, [root])[0]) for root in roots}
 
 

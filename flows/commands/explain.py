@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from typing import Any
 
-from catalog.explain import explain, format_explanation
-
+from catalog.explain import explain, why
 from flows.commands.context import of_run
 
 
@@ -20,5 +20,13 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     """Compare what the step would be made from now with its nearest earlier output."""
     context = of_run(options)
     plan = context.plans[context.graph[options.step].name]
-    value = explain(context.storage, plan)
-    return value, format_explanation(value)
+    differences = explain(context.storage, plan)
+    value = {
+        "step": plan.node.name,
+        "why": why(context.storage, plan),
+        "partitions": len(plan.parts),
+        "fresh": len(plan.reused()),
+        "differences": [asdict(difference) for difference in differences],
+    }
+    lines = [difference.sentence for difference in differences]
+    return value, "\n".join([f"{plan.node.name}: {value['why']}", *lines])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from catalog.trace import format_trace, trace
-
+from catalog.trace import trace
+from catalog.trace_text import format_trace
 from flows.commands.context import existing_home
 from flows.recipe import recipe_from_plain
 from store.runs import get_run

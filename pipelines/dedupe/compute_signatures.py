@@ -62,7 +62,7 @@ STEP = Step(
     config=SignaturesConfig,
     schema=SIGNATURES,
     inputs={"documents": "aligned"},
-    # The kernel compares and writes bytes, folding is the package's own table, BLAKE2b is a
+    # The kernel compares and writes bytes, folding is the package's own table, BLAKE3 is a
     # standard: no library's version changes the rows.
     libraries=(),
     accounts_for="documents",

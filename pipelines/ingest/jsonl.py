@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,7 +74,7 @@ def _load_object(text: str, text_field: str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise ValueError(f"not read: nested deeper than {MAX_DEPTH}")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_or_text)
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos} of the record") from None
     if not isinstance(value, dict):
@@ -108,6 +107,10 @@ def _finite_or_text(literal: str) -> float | str:
     return value if math.isfinite(value) else literal
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_or_text)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+
+
 def _type_name(value: object) -> str:
     return _TYPES.get(type(value), "a string" if isinstance(value, str) else "an object")
 
@@ -121,8 +124,13 @@ def _take_text(fields: dict[str, Any], name: str) -> str:
     return text
 
 
+def _declared(fields: dict[str, Any], name: str) -> Any:
+    """Return the field of a name, None if there is none or the recipe names none."""
+    return fields.get(name) if name else None
+
+
 def _take_id(fields: dict[str, Any], name: str) -> str | None:
-    value = fields.get(name)
+    value = _declared(fields, name)
     if type(value) is int or (isinstance(value, str) and value):
         del fields[name]
         return str(value)
@@ -130,14 +138,14 @@ def _take_id(fields: dict[str, Any], name: str) -> str | None:
 
 
 def _take_url(fields: dict[str, Any], name: str) -> str | None:
-    if not isinstance(fields.get(name), str):
+    if not isinstance(_declared(fields, name), str):
         return None
     return replace_surrogates(fields.pop(name))[0]
 
 
 def _take_time(fields: dict[str, Any], name: str) -> datetime | None:
     """Take an ISO 8601 time (UTC where it names no zone); anything else stays for ``meta``."""
-    if not isinstance(value := fields.get(name), str):
+    if not isinstance(value := _declared(fields, name), str):
         return None
     try:
         time = datetime.fromisoformat(value)
@@ -150,7 +158,7 @@ def _take_time(fields: dict[str, Any], name: str) -> datetime | None:
 
 def _take_labels(fields: dict[str, Any], name: str) -> dict[str, str]:
     """Take an object of scalars; null ones say nothing, anything else stays for ``meta``."""
-    labels = fields.get(name)
+    labels = _declared(fields, name)
     if not isinstance(labels, dict) or any(isinstance(v, dict | list) for v in labels.values()):
         return {}
     del fields[name]
@@ -165,23 +173,22 @@ def _scalar(value: object) -> str:
 def _meta(fields: dict[str, Any]) -> str | None:
     if not fields:
         return None
-    kept: dict[str, Any] = {}
+    kept: list[str] = []
     left_out: list[str] = []
     num_left = MAX_META_BYTES
     for name in sorted(fields):
-        num_bytes = len(_json({name: fields[name]}).encode())
+        member, num_bytes = _member(name, fields[name])
         if num_bytes <= num_left:
-            kept[name] = fields[name]
+            kept.append(member)
             num_left -= num_bytes
         else:
-            left_out.append(name)
-    return _json(kept | _named(left_out))
+            left_out.append(name[:100])
+    if left_out:
+        kept.append(_member(_LEFT_OUT, left_out[:_MAX_LEFT_OUT])[0])
+    return f"{{{', '.join(kept)}}}"
 
 
-def _named(left_out: Iterable[str]) -> dict[str, list[str]]:
-    names = [name[:100] for name in left_out][:_MAX_LEFT_OUT]
-    return {_LEFT_OUT: names} if names else {}
-
-
-def _json(value: object) -> str:
-    return replace_surrogates(json.dumps(value, ensure_ascii=False, sort_keys=True))[0]
+def _member(name: str, value: object) -> tuple[str, int]:
+    """Return a member of a JSON object, and its size in bytes."""
+    text = replace_surrogates(f"{_ENCODER.encode(name)}: {_ENCODER.encode(value)}")[0]
+    return text, len(text.encode())

@@ -68,7 +68,8 @@ def build_batches(
 
     Fail: unreadable items, a key that came before (from its second record on), lone surrogates
     unless ``encoding_errors`` is ``repair``, runs of marks too long to normalise, and texts that
-    are empty once cleaned. Batches are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text.
+    are empty once cleaned. Batches are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of
+    text.
     """
     builder = _RowBuilder(source, encoding_errors == "repair")
     rows: list[dict[str, Any]] = []

@@ -11,6 +11,7 @@ MAX_MARKS_IN_A_ROW = 256  # normalising takes quadratic time in a run of combini
 _BREAKS = re.compile("\r\n?|[\x0b\x0c]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_REPAIRED_BYTES = bytes(set(range(32)) - set(b"\t\n"))
 
 
 def clean_text(text: str) -> tuple[str, int]:
@@ -24,10 +25,13 @@ def clean_text(text: str) -> tuple[str, int]:
         ValueError: if over `MAX_MARKS_IN_A_ROW` combining marks follow each other in a text that is
             not in NFC, since normalising them would take unbounded time.
     """
-    text, num_breaks = _BREAKS.subn("\n", text)
-    text, num_controls = _CONTROLS.subn("", text)
+    num_repairs = 0
+    if _has_controls(text):
+        text, num_breaks = _BREAKS.subn("\n", text)
+        text, num_controls = _CONTROLS.subn("", text)
+        num_repairs = num_breaks + num_controls
     stripped = text.lstrip("\ufeff")
-    num_repairs = num_breaks + num_controls + len(text) - len(stripped)
+    num_repairs += len(text) - len(stripped)
     if stripped.isascii() or unicodedata.is_normalized("NFC", stripped):
         return stripped, num_repairs
     if _has_long_run_of_marks(stripped):
@@ -37,13 +41,23 @@ def clean_text(text: str) -> tuple[str, int]:
 
 def replace_surrogates(text: str) -> tuple[str, int]:
     """Return the text with each lone surrogate as U+FFFD, and how many there were."""
-    return (text, 0) if text.isascii() else _SURROGATES.subn("\ufffd", text)
+    try:
+        text.encode()  # far quicker than a search
+    except UnicodeEncodeError:
+        return _SURROGATES.subn("\ufffd", text)
+    return text, 0
 
 
 def decode_lossy(data: bytes) -> tuple[str, int]:
     """Decode UTF-8, bytes that are not as U+FFFD; return the text and how many were put in."""
     text = data.decode("utf-8", "replace")
     return text, text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+
+
+def _has_controls(text: str) -> bool:
+    """Return whether a text holds a control to repair; deleting bytes is quicker than a search."""
+    data = text.encode("utf-8", "surrogatepass")
+    return len(data.translate(None, _REPAIRED_BYTES)) < len(data)
 
 
 def _has_long_run_of_marks(text: str) -> bool:

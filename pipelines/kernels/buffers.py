@@ -37,12 +37,12 @@ def text_buffers(texts: pa.Array) -> TextBuffers:
     if texts.null_count:
         raise UsageError(f"{texts.null_count} texts are null; drop or fill them before this step.")
     if len(texts) == 0:
-        return TextBuffers(np.zeros(1, dtype=np.int64), np.frombuffer(b"", dtype=np.uint8))
+        return TextBuffers(np.zeros(1, dtype=np.int64), _read_only(b""))
     width = np.dtype(np.int32 if pa.types.is_string(texts.type) else np.int64)
     _, offsets, data = texts.buffers()
     first_byte = texts.offset * width.itemsize
     stored = np.frombuffer(offsets, dtype=width, count=len(texts) + 1, offset=first_byte)
-    return TextBuffers(stored.astype(np.int64), np.frombuffer(data or b"", dtype=np.uint8))
+    return TextBuffers(stored.astype(np.int64), _read_only(data or b""))
 
 
 def each_chunk(texts: pa.Array | pa.ChunkedArray) -> Iterator[TextBuffers]:
@@ -50,3 +50,9 @@ def each_chunk(texts: pa.Array | pa.ChunkedArray) -> Iterator[TextBuffers]:
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
     for chunk in chunks or [pa.array([], pa.string())]:
         yield text_buffers(chunk)
+
+
+def _read_only(data: pa.Buffer | bytes) -> np.ndarray:
+    view = np.frombuffer(data, dtype=np.uint8)
+    view.flags.writeable = False
+    return view

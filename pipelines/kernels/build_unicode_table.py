@@ -50,7 +50,7 @@ def build(path: Path) -> None:
     codes = range(table.NUM_CODE_POINTS)
     classes = np.array([character_class(code) for code in codes], dtype=np.uint8)
     run_starts = np.flatnonzero(np.diff(classes, prepend=classes[0] + 1)).astype(np.int32)
-    pairs = [(code, folded(code)) for code in codes if folded(code) != code]
+    pairs = [(code, target) for code in codes if (target := folded(code)) != code]
     fold_from, fold_to = np.array(pairs, dtype=np.int32).T
     np.savez_compressed(
         path,

@@ -35,13 +35,18 @@ class UnicodeTable(NamedTuple):
 
 @cache
 def load_unicode_table() -> UnicodeTable:
-    """Read the table once; the arrays are read-only and about 6 MB.
+    """Read the package's table once; its arrays are read-only and about 6 MB.
 
     Folding is caseless matching by single characters: ``str.casefold`` where that is one character
     (``Σ``, ``σ`` and ``ς`` become ``σ``), else ``str.lower`` where that is one, else no change
     (``ß`` stays).
     """
-    with np.load(TABLE_PATH) as stored:
+    return read_unicode_table(TABLE_PATH)
+
+
+def read_unicode_table(path: Path) -> UnicodeTable:
+    """Read a table that `pipelines.kernels.build_unicode_table` wrote."""
+    with np.load(path) as stored:
         lengths = np.diff(stored["run_starts"], append=NUM_CODE_POINTS)
         classes = np.repeat(stored["run_classes"], lengths)
         folded = np.arange(NUM_CODE_POINTS, dtype=np.int32)

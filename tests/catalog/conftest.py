@@ -1,15 +1,14 @@
-"""A small home made by the real runner: every kind of step, three partitions, quarantined records."""
+"""A small home made by the real runner: every kind of step, three partitions, bad records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from data_contracts.documents import DOCUMENTS, SIGNATURES, doc_id, hash_text
@@ -21,7 +20,7 @@ from store.identity import digest_file
 from store.plan import NodePlan, plan_graph, plan_node
 from store.runner import Runner
 from store.runs import Run, StepRecord, begin_run, save_run
-from store.step import Inputs, Output, SourceFile, SourcePart, Step
+from store.step import Inputs, Output, SourceFile, SourcePart, Step, uncounted
 from store.storage import Storage
 from store.writer import write_rows
 
@@ -34,7 +33,7 @@ RULES = (("length.short", "num_chars < 20"),)
 class FakeFiles:
     """The source: partition names, each with the edition of its file."""
 
-    parts: tuple[tuple[str, int], ...] = (("p0", 0), ("p1", 0), ("p2", 0))
+    parts: tuple[tuple[str, int], ...] = uncounted((("p0", 0), ("p1", 0), ("p2", 0)))
 
 
 @dataclass(frozen=True)
@@ -145,12 +144,13 @@ def build_graph(
     steps: Mapping[str, Step] | None = None,
 ) -> Graph:
     """Return the graph; ``steps`` replaces some of its steps by others of the same name."""
-    choices = {"decisions": "apply_policy", "signals": "compute_signals", "edges": "link_duplicates"}
-    curated = {"documents": "ingest", "signals": "compute_signals", "splits": "split"}
+    signals = {"signals": "compute_signals"}
+    choices = {"decisions": "apply_policy", "edges": "link_duplicates", **signals}
+    curated = {"documents": "ingest", "splits": "split", **signals}
     nodes = [
         (INGEST, files or FakeFiles(), {}),
         (COMPUTE_SIGNALS, Nothing(), {"documents": "ingest"}),
-        (apply_policy.STEP, apply_policy.PolicyConfig(rules=rules), {"signals": "compute_signals"}),
+        (apply_policy.STEP, apply_policy.PolicyConfig(rules=rules), signals),
         (COMPUTE_SIGNATURES, Nothing(), {"documents": "ingest"}),
         (
             link_duplicates.STEP,
@@ -248,11 +248,3 @@ def rewrite(
 def fake() -> SimpleNamespace:
     """What tests build homes with."""
     return SimpleNamespace(**globals())
-
-
-def batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    yield from table.to_batches()
-
-
-def without(table: pa.Table, row: int) -> pa.Table:
-    return table.filter(pc.not_equal(pa.array(range(len(table))), row))

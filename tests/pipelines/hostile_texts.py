@@ -33,13 +33,18 @@ def is_old(char: str) -> bool:
 
 
 _PIECES = st.one_of(
-    st.sampled_from(WORDS),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join),
+    st.sampled_from(["one line\n", "- another\n", " one line \r\n"]),
     st.text(st.sampled_from(SPACES), max_size=3),
     st.text(st.sampled_from(SPACES + MARKS + LETTERS + INVISIBLE), max_size=8),
     st.text(st.characters(exclude_categories=["Cs"]).filter(is_old), max_size=4),
     st.sampled_from("a.\n中").map(lambda char: char * 40),
 )
 
+# Has something of everything, so that each signal is other than 0 in at least one case.
+ORDINARY_TEXTS = [
+    'The first of 2 lines... #1\n\n- so, a "bullet", Ça alors.\n- so, a "bullet", Ça alors.'
+]
 HOSTILE_TEXTS = st.lists(st.lists(_PIECES, max_size=12).map("".join), max_size=6)
 
 

@@ -1,7 +1,9 @@
 """What several tests of the store share: the toy graph's corpus, and a bucket on loopback."""
 
-import itertools
+import shutil
 import sys
+import tempfile
+import uuid
 from pathlib import Path
 
 import fsspec
@@ -15,17 +17,28 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    """A folder of three small files of lines."""
-    from toy_steps import write_corpus
-
-    return write_corpus(tmp_path / "corpus")
+def quick_path(tmp_path):
+    """A temporary folder in memory if there is such a place: flushing to it costs nothing."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="millrace-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def home(tmp_path):
+def corpus(quick_path):
+    """A folder of three small files of lines."""
+    from toy_steps import write_corpus
+
+    return write_corpus(quick_path / "corpus")
+
+
+@pytest.fixture
+def home(quick_path):
     """An empty local home."""
-    return Storage(str(tmp_path / "home"))
+    return Storage(str(quick_path / "home"))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +55,6 @@ def bucket_options():
 
 
 @pytest.fixture
-def bucket_home(bucket_options, _numbers=itertools.count()):
+def bucket_home(bucket_options):
     """An empty home in a bucket."""
-    return Storage(f"s3://store/home-{next(_numbers)}", **bucket_options)
+    return Storage(f"s3://store/{uuid.uuid4().hex}", **bucket_options)

@@ -26,14 +26,27 @@ COUNTER = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
+class OneAtATime:
+    """Serves requests one after the other: moto's conditional PUT is not atomic, a bucket's is."""
+
+    def __init__(self, app):
+        self.app = app
+        self.lock = threading.Lock()
+
+    def __call__(self, *request):
+        with self.lock:
+            return self.app(*request)
+
+
 @pytest.fixture(scope="module")
 def s3_options():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    server._server.app = OneAtATime(server._server.app)
     endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     client = {"endpoint_url": endpoint, "region_name": "us-east-1"}
     options = {"key": "test", "secret": "test", "client_kwargs": client}
-    fsspec.filesystem("s3", **options).call_s3("create_bucket", Bucket="homes")
+    fsspec.filesystem("s3", **options).call_s3("create_bucket", Bucket="lease-tests")
     yield options
     server.stop()
 
@@ -44,7 +57,7 @@ def storage(request, tmp_path):
         return Storage(str(tmp_path / "home"))
     if request.param == "memory":
         return Storage(f"memory://leases/{next(COUNTER)}")
-    return Storage(f"s3://homes/{next(COUNTER)}", **request.getfixturevalue("s3_options"))
+    return Storage(f"s3://lease-tests/{next(COUNTER)}", **request.getfixturevalue("s3_options"))
 
 
 @pytest.fixture
@@ -212,7 +225,7 @@ def test_a_foreign_holder_dies_of_silence_whatever_its_clock_says(storage, beat_
 
 
 def test_a_beating_foreign_holder_is_left_alone_and_sees_a_taker(local):
-    with Leases(local, beat_seconds=0.05) as mine, Leases(local, ttl_seconds=0.5) as theirs:
+    with Leases(local, beat_seconds=0.05) as mine, Leases(local, ttl_seconds=1.0) as theirs:
         lease = mine.acquire("a")
         lease._record.update(host="elsewhere", machine="other")  # what the beats now say
         time.sleep(0.2)
@@ -304,8 +317,8 @@ def test_a_running_process_of_this_machine_need_not_beat(local):
 
 @pytest.mark.parametrize("host", ["elsewhere", ""])
 def test_a_frozen_holder_is_followed_and_learns_that_it_lost(local, host):
-    with start_holder(local, host) as process, Leases(local, ttl_seconds=0.6) as leases:
-        stop = time.monotonic() + 1.2
+    with start_holder(local, host) as process, Leases(local, ttl_seconds=1.0) as leases:
+        stop = time.monotonic() + 1.5
         assert leases.acquire("a", until=lambda: time.monotonic() > stop) is None  # it beats
         process.send_signal(signal.SIGSTOP)
         lease = leases.acquire("a")
@@ -362,17 +375,18 @@ def release(leases, name, times):
         leases.acquire(name).release()
 
 
-@pytest.mark.parametrize(
-    ("swept", "takes"), [(False, 2), (False, 3), (True, 1), (True, 2), (True, 3)]
-)
-def test_a_sleeper_withdraws(local, swept, takes):
-    """It looked at epoch 2; then others took it further, or its folder was swept and begun anew."""
+@pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("takes", [1, 2, 3])
+@pytest.mark.parametrize("seen", [0, 1, 2])
+def test_a_sleeper_withdraws(local, seen, takes, swept):
+    """It looked at epoch ``seen``; others took it further, or it was swept and begun anew."""
     with Leases(local) as others:
-        release(others, "a", 2)
+        release(others, "a", seen)
         holder = []
 
         def meanwhile():
             if swept:
+                release(others, "a", 1)
                 assert others.sweep(-60) == 1
             release(others, "a", takes - 1)
             holder.append(others.acquire("a"))
@@ -382,6 +396,64 @@ def test_a_sleeper_withdraws(local, swept, takes):
         holder[0].check()
         assert others.holder("a")["holder"] == holder[0]._record["holder"]
         assert files(local, "a") == [f"{holder[0].epoch:06d}.json"]
+
+
+@pytest.mark.parametrize("revived", [True, False])
+def test_a_sleeper_that_found_a_dead_holder_withdraws(local, revived):
+    """Meanwhile the dead one beats again, or all was taken, swept and taken by somebody alive."""
+    clock = Clock()
+    foreign(local, "a")
+
+    def meanwhile():
+        if revived:
+            foreign(local, "a", beat=1)
+        else:
+            assert others.sweep(-60) == 0
+            assert others.try_acquire("a") is None
+            clock.now += 30
+            others.try_acquire("a").release()
+            assert others.sweep(-60) == 1
+            others.acquire("a").check()
+
+    interrupted = Interrupted(local.url, meanwhile)
+    with Leases(local, clock=clock) as others, Leases(interrupted, clock=clock) as sleeper:
+        assert sleeper.try_acquire("a") is None
+        clock.now += 30
+        assert sleeper.try_acquire("a") is None
+        assert interrupted.meanwhile is None
+        assert files(local, "a") == ["000001.json"]
+
+
+def test_a_half_swept_lease_is_not_taken_over(local):
+    """Only the marker of epoch 1 is left when a sleeper, who saw nothing, takes 1."""
+
+    def meanwhile():
+        local.create("leases/a/000001.released", b"")
+
+    with Leases(Interrupted(local.url, meanwhile)) as sleeper:
+        assert sleeper.try_acquire("a") is None
+        assert sleeper.try_acquire("a").epoch == 1
+
+
+def test_a_lease_taken_while_closing_is_given_back(local):
+    leases = Leases(Interrupted(local.url, lambda: leases.close()))
+    with pytest.raises(RuntimeError, match="closed"):
+        leases.try_acquire("a")
+    assert files(local, "a") == ["000001.json", "000001.released"]
+    assert leases._thread is None
+
+
+def test_a_lease_whose_folder_a_person_removed_is_lost(local):
+    with Leases(local, beat_seconds=0.5) as mine, Leases(local) as theirs:
+        lease = mine.acquire("a")
+        for file in local.local_path("leases/a").iterdir():
+            file.unlink()
+        other = theirs.acquire("a")
+        assert other.epoch == lease.epoch
+        time.sleep(1.2)  # beats of the loser
+        other.check()
+        with pytest.raises(LeaseLost):
+            lease.check()
 
 
 def test_sweep_takes_old_released_leases_only(storage):
@@ -395,36 +467,34 @@ def test_sweep_takes_old_released_leases_only(storage):
 
 
 class Turns:
-    """Lets threads go on one step at a time, in an order that is given."""
+    """Lets threads go on one step at a time: ``order`` tells whose turn it is."""
 
     def __init__(self, order):
         self.order = order
-        self.waiting = {}
+        self.may_go = {}  # thread -> whether it was told to take its step
         self.changed = threading.Condition()
 
     def step(self):
+        me = threading.current_thread()
         with self.changed:
-            me = threading.get_ident()
-            self.waiting[me] = False
+            self.may_go[me] = False
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self.waiting[me], timeout=20)
-            del self.waiting[me]
+            assert self.changed.wait_for(lambda: self.may_go[me], timeout=20)
+            del self.may_go[me]
 
     def run(self, threads):
-        names = {thread.ident: thread for thread in threads}
         for choice in itertools.chain(self.order, itertools.count()):
             with self.changed:
-                ready = self.changed.wait_for(lambda: self._ready(threads), timeout=20)
-                assert ready, "no thread goes on"
-                at_rest = [t.ident for t in threads if t.ident in self.waiting]
-                if not at_rest:
+                assert self.changed.wait_for(lambda: self._at_rest(threads), timeout=20)
+                resting = [thread for thread in threads if not thread.done]
+                if not resting:
                     return
-                assert names[at_rest[choice % len(at_rest)]].is_alive()
-                self.waiting[at_rest[choice % len(at_rest)]] = True
+                chosen = threads[choice % len(threads)]
+                self.may_go[chosen if chosen in resting else resting[0]] = True
                 self.changed.notify_all()
 
-    def _ready(self, threads):
-        return all(t.ident in self.waiting and not self.waiting[t.ident] or t.done for t in threads)
+    def _at_rest(self, threads):
+        return all(thread.done or self.may_go.get(thread) is False for thread in threads)
 
 
 class Stepwise(Storage):
@@ -488,11 +558,13 @@ def test_no_order_of_steps_gives_two_holders():
     """Takers that sleep anywhere, and a sweeper: at most one is inside at any time."""
     seen = Counter()
 
-    @given(order=st.lists(st.integers(0, 3), max_size=120), sweeper=st.booleans())
-    @settings(max_examples=150, deadline=None)
-    def check(order, sweeper):
+    runs = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12)), max_size=40)
+
+    @given(runs=runs, sweeper=st.booleans())
+    @settings(max_examples=300, deadline=None)
+    def check(runs, sweeper):
         storage = Stepwise(f"memory://steps/{next(COUNTER)}")
-        storage.turns = Turns(order)
+        storage.turns = Turns([thread for thread, steps in runs for _ in range(steps)])
         roles = ["work"] * 3 + ["sweep"] * sweeper
         inside = []
         threads = [Worker(storage, role, inside, seen) for role in roles]

@@ -1,5 +1,6 @@
-"""`store.storage`: one contract on a folder, in memory and over S3's protocol; then what can fail."""
+"""`store.storage`: one contract on a folder, in memory and over S3's protocol; what can fail."""
 
+import itertools
 import json
 import os
 import pickle
@@ -28,16 +29,29 @@ from store.errors import Damaged, DiskFull, ReadOnlyHome, StoreError, UsageError
 from store.storage import Storage, canonical_json
 
 ROOT = Path(__file__).parents[2]
-COUNTER = iter(range(1_000_000))
+COUNTER = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+class OneAtATime:
+    """Serves requests one after the other: moto's conditional PUT is not atomic, a bucket's is."""
+
+    def __init__(self, app):
+        self.app = app
+        self.lock = threading.Lock()
+
+    def __call__(self, *request):
+        with self.lock:
+            return self.app(*request)
 
 
 @pytest.fixture(scope="module")
 def s3_port():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    server._server.app = OneAtATime(server._server.app)
     port = server.get_host_and_port()[1]
-    fsspec.filesystem("s3", **_options(port)).call_s3("create_bucket", Bucket="homes")
+    fsspec.filesystem("s3", **_options(port)).call_s3("create_bucket", Bucket="storage-tests")
     yield port
     server.stop()
 
@@ -60,7 +74,9 @@ def storage(request, tmp_path):
         return Storage(str(tmp_path / "home"))
     if request.param == "memory":
         return Storage(f"memory://bucket/{next(COUNTER)}")
-    return Storage(f"s3://homes/{next(COUNTER)}/", **_options(request.getfixturevalue("s3_port")))
+    return Storage(
+        f"s3://storage-tests/{next(COUNTER)}/", **_options(request.getfixturevalue("s3_port"))
+    )
 
 
 # The contract, everywhere.
@@ -170,7 +186,7 @@ def test_it_behaves_like_a_dict(kind, examples, request):
     @settings(max_examples=examples, deadline=None)
     def check(operations):
         with tempfile.TemporaryDirectory() as folder:
-            home = {"local": folder, "memory": "memory://m", "s3": "s3://homes"}[kind]
+            home = {"local": folder, "memory": "memory://m", "s3": "s3://storage-tests"}[kind]
             options = _options(port) if port else {}
             storage = Storage(f"{home}/dict-{next(COUNTER)}", **options)
             model: dict[str, bytes] = {}
@@ -201,17 +217,34 @@ def _apply(storage, model, operation, name, data):
         assert listed == sorted((name, len(data)) for name, data in model.items())
 
 
+@pytest.fixture
+def hasty_threads():
+    """Threads that interrupt each other as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_of_many_threads_one_creates(storage):
-    rounds = 5
-    with ThreadPoolExecutor(8) as pool:
+    rounds = 5 if storage.url.startswith("s3") else 50
+    bodies = [b"%d" % writer * 1000 for writer in range(8)]
+    together = threading.Barrier(len(bodies))
+
+    def create(name, data):
+        together.wait(timeout=60)
+        return storage.create(name, data)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
         for n in range(rounds):
-            writers = [f"{w}".encode() * 1000 for w in range(8)]
-            won = list(pool.map(lambda data, n=n: storage.create(f"race/{n}", data), writers))
+            won = list(pool.map(create, [f"race/{n}"] * len(bodies), bodies))
             assert won.count(True) == 1
-            assert storage.read(f"race/{n}") == writers[won.index(True)]
+            assert storage.read(f"race/{n}") == bodies[won.index(True)]
     assert len(list(storage.list("race"))) == rounds
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_read_whole_files_while_others_replace_them(storage):
     bodies = [bytes([n]) * 50_000 for n in range(4)]
     storage.replace("shared", bodies[0])
@@ -232,6 +265,15 @@ def test_threads_read_whole_files_while_others_replace_them(storage):
         writers = pool.map(write, (1, 2))
         assert sum(pool.map(read, range(2))) > 0
         list(writers)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_read_one_file_at_once(storage):
+    times = 10 if storage.url.startswith("s3") else 500
+    storage.create("a", b"x" * 100)
+    with ThreadPoolExecutor(8) as pool:
+        read = pool.map(lambda _: [storage.read("a") for _ in range(times)], range(8))
+        assert Counter(itertools.chain(*read)) == {b"x" * 100: 8 * times}
 
 
 def test_publish_puts_leaves_or_replaces(storage, tmp_path):
@@ -278,13 +320,16 @@ def test_parquet_that_is_none_is_damaged(storage):
 
 
 def test_scratch_is_removed_also_on_error(storage):
-    with pytest.raises(KeyError), storage.scratch() as folder:
+    def work(folder):
         (folder / "deep").mkdir()
         (folder / "deep" / "file").write_bytes(b"x")
         if storage.is_local:
             assert folder.parent == Path(storage.url, "tmp")
             assert [name for name, *_ in storage.leftovers()] == [f"tmp/{folder.name}/deep/file"]
         raise KeyError
+
+    with pytest.raises(KeyError), storage.scratch() as folder:
+        work(folder)
     assert not folder.exists()
     assert list(storage.leftovers()) == []
 
@@ -340,7 +385,7 @@ def test_urls(tmp_path, monkeypatch):
 
 
 def test_a_url_that_nobody_knows_is_a_wrong_use():
-    with pytest.raises(UsageError, match="nosuch://x.*--home"):
+    with pytest.raises(UsageError, match=r"nosuch://x.*--home"):
         Storage("nosuch://x").exists("a")
 
 
@@ -448,12 +493,11 @@ def test_a_full_disk_in_scratch_is_explained(small_disk):
 
 
 def test_a_disk_without_inodes_fails_the_check(small_disk):
-    subprocess.run(["mount", "-o", "remount,nr_inodes=2", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,nr_inodes=1", str(small_disk)], check=True)
     storage = Storage(str(small_disk / "home"))
-    with pytest.raises(DiskFull):
-        for n in range(3):
-            storage.check_writable()
-            storage.create(f"{n}", b"")
+    for attempt in (storage.check_writable, lambda: storage.create("a", b"")):
+        with pytest.raises(DiskFull):
+            attempt()
 
 
 def test_a_read_only_disk_is_told(small_disk, tmp_path):
@@ -496,7 +540,7 @@ def test_bugs_are_not_explained_away(tmp_path):
 
 
 class Proxy:
-    """A TCP proxy that treats its first connections as told: "cut", "503", "refuse"; then passes."""
+    """A TCP proxy that treats its first answers as told, "cut" or "503", and passes the others."""
 
     def __init__(self, port, treatments):
         self.upstream = port
@@ -550,7 +594,7 @@ class Proxy:
 @contextmanager
 def proxied(port, treatments, **config):
     proxy = Proxy(port, treatments)
-    home = f"s3://homes/proxied-{next(COUNTER)}"
+    home = f"s3://storage-tests/proxied-{next(COUNTER)}"
     try:
         yield (
             proxy,
@@ -603,7 +647,7 @@ def test_a_create_whose_answer_was_lost_is_still_ours(s3_port):
 def test_a_bucket_that_is_always_busy_ends_in_one_sentence(s3_port):
     once = {"retries": {"max_attempts": 1}}
     with proxied(s3_port, ["503"] * 1000, **once) as (proxy, storage, _):
-        with pytest.raises(StoreError, match=r"cannot read s3://homes/.*/a \(.*run again"):
+        with pytest.raises(StoreError, match=r"cannot read s3://storage-tests/.*/a \(.*run again"):
             storage.read("a")
         assert 2 <= proxy.used["503"] <= 20
 
@@ -611,8 +655,8 @@ def test_a_bucket_that_is_always_busy_ends_in_one_sentence(s3_port):
 def test_a_bucket_that_does_not_answer_ends_in_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    storage = Storage("s3://homes/x", **_options(port, retries={"max_attempts": 1}))
-    with pytest.raises(StoreError, match="cannot write s3://homes/x/a"):
+    storage = Storage("s3://storage-tests/x", **_options(port, retries={"max_attempts": 1}))
+    with pytest.raises(StoreError, match="cannot write s3://storage-tests/x/a"):
         storage.create("a", b"")
 
 

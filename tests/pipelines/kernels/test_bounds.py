@@ -18,7 +18,7 @@ edges = [0x0A, 0x0D, 0x20, 0x2E, 0x41, 0x80, 0xBF, 0xC2, 0xE2, 0x80, 0xA6, 0xED,
 raws = [b"", b"\\xf0", b"\\xe2\\x80", b"a\\xc2", b"\\r", b"...", b"..", b"\\n\\n"]
 raws += [bytes(rng.choices(edges, k=rng.randrange(40))) for _ in range(3000)]
 raws += [("Ⱥ" * rng.randrange(50)).encode() for _ in range(100)]
-raws += [b"a\\nb\\n" * 40]
+raws += [b"a\\nb\\n" * 40, b"\\xf0"]  # the last one ends where the buffer ends
 offsets = np.cumsum([0, *map(len, raws)]).astype(np.int32)
 buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(raws))]
 texts = pa.Array.from_buffers(pa.string(), len(raws), buffers)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
-from hostile_texts import HOSTILE_TEXTS, as_arrays
-from hypothesis import given
+from hostile_texts import HOSTILE_TEXTS, ORDINARY_TEXTS, as_arrays
+from hypothesis import example, given
 
 from pipelines.kernels.buffers import text_buffers
 from pipelines.kernels.cache import use_cache_dir
@@ -33,6 +33,7 @@ def agree():
         config = config or SignalsConfig()
         touched = Counter({field.name: 0 for field in family.fields})
 
+        @example(ORDINARY_TEXTS)
         @given(HOSTILE_TEXTS)
         def check(texts):
             expected = [oracle(text) for text in texts]

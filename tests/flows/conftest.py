@@ -1,0 +1,52 @@
+"""What tests of the flows share: one real Prefect server, the command line, small folders of text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from small_texts import write_lines
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory):
+    """The API URL of one real Prefect server for all tests; Prefect is not yet imported."""
+    from flows.server import ensure_server, stop_server
+
+    home = str(tmp_path_factory.mktemp("prefect-home"))
+    url = ensure_server(home, port=4400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", url)
+        yield url
+    stop_server(home)
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """A folder of twenty files of ten documents; no two documents are equal."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(20):
+        write_lines(folder / f"part-{number:02d}.jsonl", range(number * 10, number * 10 + 10))
+    return folder
+
+
+@pytest.fixture
+def millrace(capsys):
+    """Run the command line in this process: ``millrace("status", ...)`` -> code, value, out, err."""
+    from flows.cli import main
+
+    def run(*words: str, as_json: bool = True) -> SimpleNamespace:
+        capsys.readouterr()
+        code = main([*words, "--json"] if as_json else list(words))
+        out, err = capsys.readouterr()
+        value = json.loads(out) if as_json else None
+        return SimpleNamespace(code=code, value=value, out=out, err=err)
+
+    return run

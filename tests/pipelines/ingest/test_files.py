@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_contracts.errors import InputError, RecipeError
+from pipelines.ingest import files, listing
+from pipelines.ingest.config import ENCODING_ERRORS, IngestConfig
+from pipelines.ingest.files import IGNORED, LINES_SUFFIXES
+from pipelines.ingest.ingest import STEP
+from store.step import Inputs
+
+Ingest = Callable[..., Any]
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".zst": zstandard.compress,
+}
+
+
+def jsonl(*texts: str) -> bytes:
+    return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+
+
+def config_of(root: Path, **more: Any) -> IngestConfig:
+    return IngestConfig(kind="files", path=str(root), **more)
+
+
+def test_each_kind_of_file_gives_its_documents(ingest_folder: Ingest) -> None:
+    found = ingest_folder(
+        {
+            "a.txt": b"plain",
+            "poets/b.md": b"# Title\r\n\r\nbody\r\n",
+            "poets/deep/C.JSONL": jsonl("one", "two") + b'\n  \n{"text": "three", "id": 9}',
+            "d.jsonl.gz": gzip.compress(jsonl("zipped")),
+            "e.jsonl.zst": zstandard.compress(jsonl("squeezed")),
+        }
+    )
+    assert found.quarantined == []
+    assert found.texts == {
+        "a.txt": "plain",
+        "poets/b.md": "# Title\n\nbody\n",
+        "poets/deep/C.JSONL#1": "one",
+        "poets/deep/C.JSONL#2": "two",
+        "9": "three",
+        "d.jsonl.gz#1": "zipped",
+        "e.jsonl.zst#1": "squeezed",
+    }
+    by_key = {row["record_key"]: row for row in found.rows}
+    assert by_key["9"]["uri"] == "poets/deep/C.JSONL"
+    assert by_key["9"]["labels"] == [("folder", "poets")]
+    assert by_key["a.txt"]["labels"] == []
+    assert by_key["poets/b.md"]["num_repairs"] == 3
+    assert {row["source"] for row in found.rows} == {"files"}
+
+
+def test_hidden_files_are_left_out_and_unknown_ones_are_named(ingest_folder: Ingest) -> None:
+    found = ingest_folder(
+        {"a.txt": b"x", ".git/b.txt": b"x", ".c.txt": b"x", "d.pdf": b"%PDF", "sub/e.zip": b"PK"}
+    )
+    assert list(found.texts) == ["a.txt"]
+    assert found.facts["num_files_ignored"] == 2
+    assert found.facts["files_ignored"] == ["d.pdf", "sub/e.zip"]
+    assert IGNORED in found.keys
+
+
+def test_a_clean_folder_has_no_partition_of_ignored_files(ingest_folder: Ingest) -> None:
+    assert IGNORED not in ingest_folder({"a.txt": b"x"}).keys
+
+
+def test_links_are_followed_within_the_folder_only(tmp_path: Path, ingest_source: Ingest) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret.txt").write_bytes(b"secret")
+    (root / "a.txt").write_bytes(b"inside")
+    (root / "sub" / "same.txt").symlink_to("../a.txt")
+    (root / "out.txt").symlink_to(outside / "secret.txt")
+    (root / "gone.txt").symlink_to("nowhere.txt")
+    (root / "loop.txt").symlink_to("loop.txt")
+    (root / "folder").symlink_to(outside)
+    (root / "round").symlink_to(root)
+    os.mkfifo(root / "pipe.txt")
+    found = ingest_source(config_of(root))
+    assert found.texts == {"a.txt": "inside", "sub/same.txt": "inside"}
+    ignored = ["folder", "gone.txt", "loop.txt", "out.txt", "pipe.txt", "round"]
+    assert found.facts["files_ignored"] == ignored
+
+
+@pytest.mark.parametrize("name", ["absent", "file.txt", "empty", "only-pdf"])
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.txt").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "only-pdf").mkdir()
+    (tmp_path / "only-pdf" / "a.pdf").write_bytes(b"x")
+    with pytest.raises(InputError, match=rf"{name}.*ingest\.path\.$"):
+        STEP.list_parts(config_of(tmp_path / name))
+
+
+def test_a_recipe_without_a_path_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"ingest\.path is empty"):
+        STEP.list_parts(IngestConfig(kind="files"))
+
+
+def test_the_order_in_which_the_system_lists_files_does_not_matter(
+    tmp_path: Path, ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        path = tmp_path / f"sub-{number % 4}" / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"text %d" % number)
+    first = ingest_source(config_of(tmp_path, bundles=3))
+    scandir, rng = os.scandir, random.Random(7)
+
+    def shuffled(path: Path) -> list[os.DirEntry[str]]:
+        entries = list(scandir(path))
+        rng.shuffle(entries)
+        return entries
+
+    monkeypatch.setattr(files.os, "scandir", shuffled)
+    assert STEP.list_parts(config_of(tmp_path, bundles=3))
+    second = ingest_source(config_of(tmp_path, bundles=3))
+    assert second.rows == first.rows
+    assert second.keys == first.keys == ["bundle-000", "bundle-001", "bundle-002"]
+
+
+def test_a_file_that_changes_between_listing_and_reading_stops_its_partition(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(jsonl("one", "two"))
+    config = config_of(tmp_path)
+    (part,) = STEP.list_parts(config)
+    (tmp_path / "a.jsonl").write_bytes(jsonl("one", "too"))
+    with pytest.raises(InputError, match=r"a\.jsonl changed"):
+        list(STEP.run(Inputs(part.key, source=part), config).rows)
+
+
+def test_names_that_are_not_utf8_are_read(tmp_path: Path, ingest_source: Ingest) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_bytes(b"coffee")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert ingest_source(config_of(tmp_path)).texts == {"caf\\xe9.txt": "coffee"}
+
+
+def test_ranges_give_the_same_documents_as_one_read(
+    tmp_path: Path, ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"line {number} " + "x" * (number * 37 % 400) for number in range(300)]
+    (tmp_path / "big.jsonl").write_bytes(jsonl(*texts).replace(b"}\n", b"}\n\n", 50)[:-1])
+    whole = ingest_source(config_of(tmp_path))
+    assert [row["text"] for row in whole.rows] == texts
+    monkeypatch.setattr(listing, "RANGE_BYTES", 2000)
+    ranged = ingest_source(config_of(tmp_path))
+    assert len(ranged.keys) > 20
+    assert ranged.keys[3] == "big.jsonl@0003"
+    assert [row["text"] for row in ranged.rows] == texts
+    keys = [row["record_key"] for row in ranged.rows]
+    assert keys[0] == "big.jsonl#1"
+    assert any(key.startswith("big.jsonl@0003#") for key in keys)
+    assert len(set(keys)) == len(texts)
+
+
+def test_a_bad_line_of_a_range_is_found_by_its_offset_in_the_file(
+    tmp_path: Path, ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jsonl("x" * 90, "y" * 90) + b"broken\n" + jsonl("z")
+    (tmp_path / "a.jsonl").write_bytes(data)
+    monkeypatch.setattr(listing, "RANGE_BYTES", 100)
+    (bad,) = ingest_source(config_of(tmp_path)).quarantined
+    assert data[bad["position"] :].startswith(b"broken")
+    assert (bad["unit"], bad["raw"]) == ("byte", b"broken")
+
+
+def test_the_second_record_of_a_key_is_quarantined(ingest_folder: Ingest) -> None:
+    found = ingest_folder({"a.jsonl": b'{"text": "one", "id": 1}\n{"text": "two", "id": "1"}\n'})
+    assert found.texts == {"1": "one"}
+    (bad,) = found.quarantined
+    assert "came before" in bad["error"]
+    assert bad["position"] == 25
+
+
+def test_files_that_are_not_text_are_quarantined_with_the_place(ingest_folder: Ingest) -> None:
+    source = {"bad.txt": b"caf\xe9", "empty.txt": b"", "nul.md": b"\0\0", "ok.txt": b"ok"}
+    found = ingest_folder(source)
+    assert found.texts == {"ok.txt": "ok"}
+    bad = {row["uri"]: row for row in found.quarantined}
+    assert (bad["bad.txt"]["position"], bad["bad.txt"]["error"]) == (3, "not UTF-8: byte 0xe9")
+    assert bad["empty.txt"]["error"] == bad["nul.md"]["error"] == "empty text"
+    repaired = ingest_folder(source, encoding_errors="repair")
+    assert repaired.texts == {"bad.txt": "caf\ufffd", "ok.txt": "ok"}
+    assert [r["num_repairs"] for r in repaired.rows if r["uri"] == "bad.txt"] == [1]
+
+
+def test_a_record_over_the_limit_is_quarantined_and_the_rest_read(ingest_folder: Ingest) -> None:
+    long = jsonl("x" * 5000)
+    found = ingest_folder(
+        {"a.jsonl": jsonl("one") + long + jsonl("two"), "b.txt": b"y" * 1001, "c.txt": b"y" * 1000},
+        max_record_bytes=1000,
+    )
+    assert list(found.texts.values()) == ["one", "two", "y" * 1000]
+    errors = {row["uri"]: row["error"] for row in found.quarantined}
+    assert (
+        errors["a.jsonl"] == f"the record has {len(long) - 1} bytes, over max_record_bytes = 1000"
+    )
+    assert errors["b.txt"] == "the file has 1001 bytes, over max_record_bytes = 1000"
+    assert all(row["raw"] for row in found.quarantined)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_cut_file_keeps_its_lines_and_quarantines_the_rest(
+    ingest_folder: Ingest, suffix: str
+) -> None:
+    rng = random.Random(3)
+    texts = [f"{number} {rng.random()}" for number in range(20_000)]
+    packed = PACK[suffix](jsonl(*texts))
+    found = ingest_folder({f"a.jsonl{suffix}": packed[: len(packed) // 2]})
+    kept = [row["text"] for row in found.rows]
+    assert kept == texts[: len(kept)]
+    assert len(kept) > 5000
+    (bad,) = found.quarantined
+    assert bad["error"] == f"cut off at byte {len(packed) // 2} of the compressed file"
+    assert bad["position"] == len(jsonl(*kept))
+    if suffix == ".gz":
+        oracle = zlib.decompressobj(31).decompress(packed[: len(packed) // 2])
+        assert len(kept) == oracle.count(b"\n")
+        assert bad["raw"] == oracle.rpartition(b"\n")[2][:256]
+
+
+def test_a_break_between_lines_counts_as_one_record(ingest_folder: Ingest) -> None:
+    whole = gzip.compress(jsonl("one", "two"))
+    found = ingest_folder({"a.jsonl.gz": whole + b"garbage", "b.jsonl.gz": b""})
+    assert list(found.texts.values()) == ["one", "two"]
+    errors = {row["uri"]: row["error"] for row in found.quarantined}
+    assert "incorrect header" in errors["a.jsonl.gz"]
+    assert errors["b.jsonl.gz"] == "cut off at byte 0 of the compressed file"
+    assert found.framed == 4
+
+
+LINE = st.sampled_from(
+    [
+        b"{}",
+        b'{"text": "a"}',
+        b'{"text": "b", "id": 1}',
+        b"\xff",
+        b" ",
+        b"\x0c",
+        b"\r",
+        b"[",
+        b"null",
+    ]
+) | st.binary(max_size=12)
+BLOBS = st.lists(LINE).map(b"\n".join)
+
+
+def test_no_record_is_lost_whatever_the_bytes(tmp_path: Path, ingest_source: Ingest) -> None:
+    touched: Counter[str] = Counter()
+
+    @given(BLOBS, st.sampled_from(list(PACK)), st.integers(0, 30), st.sampled_from(ENCODING_ERRORS))
+    def check(blob: bytes, suffix: str, num_cut: int, errors: str) -> None:
+        data = PACK[suffix](blob)
+        data = data[: len(data) - num_cut]
+        path = tmp_path / f"a.jsonl{suffix}"
+        path.write_bytes(data)
+        # Reading checks that framed = kept + quarantined.
+        found = ingest_source(config_of(tmp_path, encoding_errors=errors, max_record_bytes=20))
+        path.unlink()
+        touched["kept"] += len(found.rows)
+        touched["quarantined"] += len(found.quarantined)
+        if suffix and num_cut:
+            touched["cut"] += 1
+            assert found.quarantined
+        else:
+            lines = (blob if suffix else data).split(b"\n")
+            assert found.framed == sum(bool(line.strip()) for line in lines)
+
+    check()
+    assert min(touched[name] for name in ("kept", "quarantined", "cut")) > 0, touched
+
+
+def test_a_parser_that_loses_a_record_is_noticed(
+    tmp_path: Path, ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(jsonl("one", "two", "three"))
+    assert ingest_source(config_of(tmp_path)).framed == 3
+    whole = files.LineFramer.lines
+
+    def lossy(framer: Any, blocks: Any) -> Any:
+        return (line for line in whole(framer, blocks) if b"two" not in line.data)
+
+    monkeypatch.setattr(files.LineFramer, "lines", lossy)
+    with pytest.raises(AssertionError):
+        ingest_source(config_of(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["blns.txt", "blns.json", "blns.base64.txt"])
+def test_naughty_strings_come_through(shared_data: Path, ingest_folder: Ingest, name: str) -> None:
+    data = (shared_data / "naughty-strings" / name).read_bytes()
+    strings = json.loads((shared_data / "naughty-strings" / "blns.json").read_bytes())
+    lines = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in strings)
+    found = ingest_folder({"whole.txt": data, "each.jsonl": lines, "raw.jsonl": data})
+    assert found.framed > 1 + len(strings)
+    kept = [row["text"] for row in found.rows if row["uri"] == "each.jsonl"]
+    assert len(kept) > 450
+
+
+def test_invalid_utf8_is_placed_and_repaired_as_python_does(
+    shared_data: Path, ingest_folder: Ingest
+) -> None:
+    data = (shared_data / "utf8tests" / "utf8tests.bin").read_bytes()
+    found = ingest_folder({"a.txt": data})
+    (bad,) = found.quarantined
+    with pytest.raises(UnicodeDecodeError) as caught:
+        data.decode()
+    assert bad["position"] == caught.value.start
+    repaired = ingest_folder({"a.txt": data}, encoding_errors="repair")
+    (text,) = repaired.texts.values()
+    assert text.count("\ufffd") == data.decode("utf-8", "replace").count("\ufffd") > 100
+
+
+def test_every_listed_suffix_is_read(ingest_folder: Ingest) -> None:
+    named = {
+        suffix: PACK[Path(f"x{suffix}").suffix.replace(".jsonl", "")] for suffix in LINES_SUFFIXES
+    }
+    found = ingest_folder({f"a{suffix}": pack(jsonl("t")) for suffix, pack in named.items()})
+    assert len(found.rows) == len(LINES_SUFFIXES) == 3
