@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from catalog.relations import (
     PART,
@@ -95,6 +94,8 @@ class OpenedRun:
 
         ``split`` is ``train`` or ``heldout``, or ``None`` for both.
         """
+        import pyarrow.dataset as ds
+
         condition = None if split is None else ds.field("split") == split
         return self._read(self.rows(CURATED), columns, condition)
 
@@ -144,7 +145,7 @@ class OpenedRun:
         self,
         rows: Relation,
         columns: Sequence[str] | None,
-        condition: ds.Expression | None = None,
+        condition: Any = None,
     ) -> pa.Table:
         known = [name for name in rows.schema.names if name != PART]
         wanted = known if columns is None else list(columns)

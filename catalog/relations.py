@@ -14,17 +14,19 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
 from data_contracts.errors import Damaged
 from store.datasets import REMEDY, Dataset, Receipt
 from store.step import QUARANTINE
 from store.storage import Storage
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds  # imports pandas, half a second: at run time where it is used
 
 PART = "part"
 STEP = "step"
@@ -132,6 +134,8 @@ def _extents(part: Receipt, by_slice: bool) -> Iterator[_Extent]:
 def _relation(
     storage: Storage, extents: list[_Extent], schema: pa.Schema, constants: tuple[str, ...]
 ) -> Relation:
+    import pyarrow.dataset as ds
+
     added = [pa.field(name, pa.string()) for name in constants]
     if not extents:
         return pa.schema([*schema, *added]).empty_table()
@@ -152,6 +156,8 @@ def unreadable(storage: Storage, error: Exception) -> Damaged:
 
 
 def _fragment(storage: Storage, form: ds.ParquetFileFormat, extent: _Extent) -> ds.Fragment:
+    import pyarrow.dataset as ds
+
     equal = [ds.field(name) == value for name, value in extent.constants.items()]
     expression = functools.reduce(operator.and_, equal)
     groups = None if extent.row_groups is None else list(extent.row_groups)
@@ -160,5 +166,5 @@ def _fragment(storage: Storage, form: ds.ParquetFileFormat, extent: _Extent) -> 
         return form.make_fragment(str(path), LocalFileSystem(), expression, groups)
     if storage.url.startswith("memory:"):  # whose files are one shared object each
         return form.make_fragment(pa.py_buffer(storage.read(extent.name)), None, expression, groups)
-    system, place = storage._home._place(extent.name)  # type: ignore[attr-defined]
+    system, place = storage.bucket_file(extent.name)
     return form.make_fragment(place, PyFileSystem(FSSpecHandler(system)), expression, groups)

@@ -3,7 +3,7 @@
 ``parts/<step>/<fingerprint>.parquet`` holds rows (a folder, for a model), the ``.json`` beside it
 is the receipt, ``quarantine/<step>/<fingerprint>.parquet`` the rows that could not be read. A
 partition exists when its receipt does. ``datasets/<step>/<fingerprint>.json`` is a manifest.
-Receipts and manifests carry a seal, the digest of their own content, so that damage is noticed on reading.
+Receipts and manifests carry a seal, the digest of their own content, so that damage is noticed.
 """
 
 from __future__ import annotations

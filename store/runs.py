@@ -179,14 +179,12 @@ def get_run(storage: Storage, name: str | None) -> Run:
             known = ", ".join(run.name for run in list_runs(storage)) or "none yet"
             raise NotFound(f"There is no run {name!r} in {storage.url}; there are: {known}.")
         return run
-    latest = None
-    for latest in list_runs(storage):
-        pass
-    if latest is None:
+    runs = list(list_runs(storage))
+    if not runs:
         raise NotFound(
             f"There is no run in {storage.url} yet; `millrace run quickstart` makes one."
         )
-    return latest
+    return runs[-1]
 
 
 def latest_done(storage: Storage, recipe_name: str, before: str | None = None) -> str | None:

@@ -50,6 +50,13 @@ def test_the_wheel_holds_every_file_of_our_packages(wheel: zipfile.ZipFile) -> N
     assert {Path(name).suffix for name in held} >= {".py", ".toml"}
 
 
+def test_every_package_is_installed_and_type_checked() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages >= {"store", "data_contracts", "catalog", "pipelines", "flows"}
+    assert packages <= set(PACKAGES)
+    assert set(PYPROJECT["tool"]["mypy"]["files"]) == packages | {"tools"}
+
+
 def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     assert "millrace = flows.cli:main" in wheel.read(entry_points).decode()

@@ -1,7 +1,8 @@
 """Runs the real steps in processes that kill themselves at a chosen moment. Not a test itself.
 
 It imports and compiles everything once, before any thread starts, and then forks a process for
-each order: one JSON object a line on stdin, answered by one on stdout.
+each order. A line on stdin is a JSON list of orders, which are carried out at the same time; a line
+on stdout is the list of their answers.
 
 An order names the ``home``, the ``corpus``, ``workers`` and, if the process is to be killed,
 ``kill``: the step, the point and how often that point is passed before. With ``snapshots`` the home
@@ -107,8 +108,8 @@ def copy_home(home, to):
     shutil.copytree(home, to)
 
 
-def carry_out(order):
-    """Fork a process that runs the order; return how it ended."""
+def begin(order):
+    """Fork a process that carries out an order; return its id and the pipe it answers by."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -119,11 +120,16 @@ def carry_out(order):
             traceback.print_exc()
             os._exit(1)
     os.close(writer)
+    return child, reader
+
+
+def end(child, reader):
+    """Wait for a process; return its answer and how it ended."""
+    _, status = os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
         told = pipe.read()
-    _, status = os.waitpid(child, 0)
     ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    return {"pid": child, "signal": ended_by, "exit": status, "steps": json.loads(told or b"{}")}
+    return {"signal": ended_by, "exit": status, "steps": json.loads(told or b"{}")}
 
 
 def thread_names():
@@ -143,7 +149,8 @@ def main():
     for line in sys.stdin:
         if len(names := thread_names()) != 1:
             raise RuntimeError(f"forking is not safe, as there are threads: {names}")
-        print(json.dumps(carry_out(json.loads(line))), flush=True)
+        begun = [begin(order) for order in json.loads(line)]
+        print(json.dumps([end(*one) for one in begun]), flush=True)
 
 
 if __name__ == "__main__":
