@@ -81,6 +81,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _FAILED
 
 
+def command() -> NoReturn:
+    """Run the command line as a process of its own: the entry point ``millrace``.
+
+    Ends without the interpreter's tear-down. All that Prefect had to send was sent, and a
+    tear-down beside its daemon threads makes DuckDB complain of its own objects on stderr.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _interrupt(_signal: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
@@ -97,4 +109,4 @@ def _fail(sentence: str, exit_code: int, as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -7,6 +7,7 @@ are not computed yet is *pending*: its fingerprint depends on their digests.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -203,4 +204,6 @@ def _made_from(node: Node, draft: _Draft) -> dict[str, Any]:
 
 @functools.cache
 def _library_version(distribution: str) -> str:
+    if distribution == "python":  # its library's behaviour and Unicode tables are its minor's
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
     return metadata.version(distribution)

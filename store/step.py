@@ -129,7 +129,8 @@ class Step:
     ``config`` is a frozen dataclass type; fields made by `uncounted` do not change the rows.
     ``inputs`` maps each input name to how its partitions are bound: ``aligned`` (the partition, or
     slice, of the same key), ``all`` (every partition), ``bucket`` (the slice of this bucket from
-    every partition). ``libraries`` names distributions whose version changes the rows.
+    every partition). ``libraries`` names distributions
+    whose version changes the rows, ``python`` among them.
     ``schema`` is of the output rows. ``accounts_for`` names the input whose (kept) ids must be
     accounted for; ``None`` for sources (their framing count is). ``emits`` says what an output row
     is: a document that came in (kept or dropped by a ``keep`` column), an edge between documents,

@@ -70,4 +70,5 @@ STEP = Step(
     config=IngestConfig,
     schema=DOCUMENTS,
     list_parts=list_parts,
+    libraries=("python",),  # `ast`, `inspect.cleandoc`, NFC
 )

@@ -1,4 +1,4 @@
-"""What tests of the flows share: one real Prefect server, the command line, small folders of text."""
+"""What tests of the flows share: a real Prefect server, the command line, folders of text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def texts(tmp_path):
 
 @pytest.fixture
 def millrace(capsys):
-    """Run the command line in this process: ``millrace("status", ...)`` -> code, value, out, err."""
+    """Run the command line in this process: ``millrace("status")`` -> code, value, out, err."""
     from flows.cli import main
 
     def run(*words: str, as_json: bool = True) -> SimpleNamespace:

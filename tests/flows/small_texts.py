@@ -3,7 +3,23 @@
 import json
 from pathlib import Path
 
-WORDS = ["the", "river", "of", "words", "that", "runs", "to", "the", "mill", "and", "turns", "its", "wheel", "with", "patience"]
+WORDS = [
+    "the",
+    "river",
+    "of",
+    "words",
+    "that",
+    "runs",
+    "to",
+    "the",
+    "mill",
+    "and",
+    "turns",
+    "its",
+    "wheel",
+    "with",
+    "patience",
+]
 
 
 def sentence(number: int, words: int = 12) -> str:

@@ -1,4 +1,4 @@
-"""Whole runs through Prefect: what is computed again after which change, and what is shown of it."""
+"""Whole runs through Prefect: what is computed again after which change, and what is shown."""
 
 from __future__ import annotations
 
@@ -196,7 +196,6 @@ def test_the_curated_folder_can_be_globbed(my_text):
     import duckdb
 
     name = my_text().value["name"]
-    found = duckdb.sql(
-        f"SELECT count(*), count(DISTINCT doc_id) FROM '{my_text.home}/runs/{name}/curated/*.parquet'"
-    )
+    files = f"{my_text.home}/runs/{name}/curated/*.parquet"
+    found = duckdb.sql(f"SELECT count(*), count(DISTINCT doc_id) FROM '{files}'")
     assert found.fetchall() == [(200, 200)]

@@ -33,7 +33,7 @@ from store.plan import plan_node
 from store.runner import Runner
 from store.storage import Storage
 
-SETTINGS = ("ingest.bundles=3", "signatures.num_buckets=2", "policy.use=['gopher@millrace-1']")
+SETTINGS = ("ingest.bundles=2", "signatures.num_buckets=2", "policy.use=['gopher@millrace-1']")
 
 
 def graph_of(corpus):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_contracts.errors import InputError, RecipeError
@@ -249,25 +249,28 @@ def test_a_break_between_lines_counts_as_one_record(ingest_folder: Ingest) -> No
     assert found.framed == 4
 
 
-LINE = st.sampled_from(
-    [
-        b"{}",
-        b'{"text": "a"}',
-        b'{"text": "b", "id": 1}',
-        b"\xff",
-        b" ",
-        b"\x0c",
-        b"\r",
-        b"[",
-        b"null",
-    ]
-) | st.binary(max_size=12)
+GOOD = b'{"text": "a"}'
+NAMED = b'{"text":"b","id":1}'
+OTHERS = [
+    NAMED,
+    b"{}",
+    b"\xff",
+    b" ",
+    b"\x0c",
+    b"\r",
+    b"[",
+    b"1",
+    b'{"text": "' + b"x" * 20 + b'"}',
+]
+LINE = st.just(GOOD) | st.sampled_from(OTHERS) | st.binary(max_size=12)
 BLOBS = st.lists(LINE).map(b"\n".join)
 
 
 def test_no_record_is_lost_whatever_the_bytes(tmp_path: Path, ingest_source: Ingest) -> None:
     touched: Counter[str] = Counter()
 
+    @example(GOOD + b"\n[", "", 0, "quarantine")  # so that each case is touched in every run
+    @example(GOOD + b"\n[", ".gz", 4, "repair")
     @given(BLOBS, st.sampled_from(list(PACK)), st.integers(0, 30), st.sampled_from(ENCODING_ERRORS))
     def check(blob: bytes, suffix: str, num_cut: int, errors: str) -> None:
         data = PACK[suffix](blob)
@@ -285,9 +288,12 @@ def test_no_record_is_lost_whatever_the_bytes(tmp_path: Path, ingest_source: Ing
         else:
             lines = (blob if suffix else data).split(b"\n")
             assert found.framed == sum(bool(line.strip()) for line in lines)
+            good = sum(line.strip() == GOOD and len(line) <= 20 for line in lines)
+            assert good <= len(found.rows) <= good + 1  # the declared id counts once
+            touched["good"] += good
 
     check()
-    assert min(touched[name] for name in ("kept", "quarantined", "cut")) > 0, touched
+    assert min(touched[name] for name in ("kept", "good", "quarantined", "cut")) > 0, touched
 
 
 def test_a_parser_that_loses_a_record_is_noticed(
