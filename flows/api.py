@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
+from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.server import configure_client, drain, ensure_server, mark_crashed
-from flows.session import DEFAULT_HOME, Order, show_progress
+from flows.session import DEFAULT_HOME, Order, open_session, show_progress
+from store.code_check import needs_check
+from store.plan import NodePlan, plan_graph
 from store.runner import Progress
 from store.runs import list_runs, save_run
 from store.storage import Storage
@@ -16,12 +21,15 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
     """Carry out an order as a Prefect flow run on the home's server; return the run's name.
 
     The order is checked before anything is started. Whatever ends the run, its record and its
-    flow run say how it ended.
+    flow run say how it ended. A run for which nothing is left to compute is recorded without
+    starting a flow, so that asking again costs a second or two.
 
     Raises:
         MillraceError: whatever the run ended with.
     """
-    _check(order)
+    plans = _check(order)
+    if plans is not None and all(plan.is_fresh() for plan in plans.values()):
+        return _record_fresh(order, plans)
     api_url = ensure_server(order.home)
     configure_client(api_url, order.home)
     close_crashed(Storage(order.home))
@@ -29,18 +37,31 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
 
     show_progress(progress)
     try:
-        return curate_flow(
-            recipe=order.recipe,
-            home=order.home,
-            settings=list(order.settings),
-            run=order.run,
-            from_step=order.from_step,
-            only=order.only[0] if order.only else None,
-            force=order.force,
-        )
+        with _without_heartbeats():
+            return curate_flow(
+                recipe=order.recipe,
+                home=order.home,
+                settings=list(order.settings),
+                run=order.run,
+                from_step=order.from_step,
+                only=order.only[0] if order.only else None,
+                force=order.force,
+            )
     finally:
         show_progress(None)
         drain()
+
+
+@contextlib.contextmanager
+def _without_heartbeats() -> Iterator[None]:
+    """Keep Prefect's heart-beat threads off, for whose end every flow waits up to a second.
+
+    A run that dies is found by its process (`close_crashed`).
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def close_crashed(storage: Storage) -> list[str]:
@@ -63,14 +84,28 @@ def close_crashed(storage: Storage) -> list[str]:
     return crashed
 
 
-def _check(order: Order) -> None:
-    """Find what is wrong with an order before a server is started for it."""
-    from flows.graph import build_graph
+def _check(order: Order) -> dict[str, NodePlan] | None:
+    """Find what is wrong with an order before a server is started for it.
 
+    Returns what is there of its graph, unless it asks for more than what is missing.
+    """
     recipe = load_recipe(order.recipe, order.settings)
-    order.forced_steps(build_graph(recipe))
+    graph = build_graph(recipe)
+    forced = order.forced_steps(graph)
     storage = Storage(order.home)
     storage.check_writable()
+    if forced or order.only:
+        return None
+    plans = plan_graph(storage, graph)
+    return None if any(needs_check(storage, plan) for plan in plans.values()) else plans
+
+
+def _record_fresh(order: Order, plans: dict[str, NodePlan]) -> str:
+    """Record a run that finds everything there; return its name."""
+    with open_session(order, planned=plans) as session:
+        for name in session.graph.names():
+            session.run_step(name)
+    return session.run.name
 
 
 def curate(

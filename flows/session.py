@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -63,11 +63,18 @@ class Session:
     """One run being carried out on an open home."""
 
     def __init__(
-        self, storage: Storage, recipe: Recipe, order: Order, run: Run, runner: Runner
+        self,
+        storage: Storage,
+        recipe: Recipe,
+        order: Order,
+        run: Run,
+        runner: Runner,
+        planned: Mapping[str, NodePlan] | None = None,
     ) -> None:
         self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
         self.graph = build_graph(recipe)
         self.plans: dict[str, NodePlan] = {}
+        self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
 
@@ -78,7 +85,8 @@ class Session:
         """
         if self.order.only and name not in self.order.only:
             return self.run.step(name) or _record(name, "missing", "left out by --only")
-        plan = plan_node(self.storage, self.graph[name], self.plans)
+        plan = self._planned.pop(name, None)
+        plan = plan or plan_node(self.storage, self.graph[name], self.plans)
         reason = why(self.storage, plan)
         self.note(_record(name, "running", reason))
         try:
@@ -159,8 +167,14 @@ _progress: Progress | None = None
 
 
 @contextlib.contextmanager
-def open_session(order: Order, executor: Executor | None = None) -> Iterator[Session]:
+def open_session(
+    order: Order,
+    executor: Executor | None = None,
+    planned: Mapping[str, NodePlan] | None = None,
+) -> Iterator[Session]:
     """Open the home, begin the run and finish its record, however it ends.
+
+    ``planned`` are plans made just now, which need not be made again.
 
     Raises:
         RecipeError: if the recipe is wrong. ReadOnlyHome: if the home cannot be written.
@@ -173,7 +187,7 @@ def open_session(order: Order, executor: Executor | None = None) -> Iterator[Ses
     workers = recipe.run.workers or os.cpu_count() or 1
     run = begin_run(storage, recipe.name, recipe.plain(), order.run)
     with Runner(storage, workers, executor, _progress) as runner:
-        session = Session(storage, recipe, order, run, runner)
+        session = Session(storage, recipe, order, run, runner, planned)
         with _SESSIONS_LOCK:
             _SESSIONS[run.name] = session
         try:

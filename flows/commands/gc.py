@@ -5,9 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from store.gc import collect_garbage, format_report
-
 from flows.commands.context import existing_home
+from store.gc import collect_garbage, format_report
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -7,7 +7,6 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from catalog.explain import why
-
 from flows.commands.context import Context, as_table, human_bytes, of_recipe
 from store.estimate import estimate_graph
 

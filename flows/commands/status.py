@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from catalog.status import status
-
 from flows.commands.context import as_table, human_bytes, of_run
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from store.verify import format_report, verify
-
 from flows.commands.context import existing_home
+from store.verify import format_report, verify
 
 
 def add_arguments(parser: ArgumentParser) -> None:

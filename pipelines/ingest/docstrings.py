@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import gc
 import inspect
 import threading
 import warnings
@@ -20,7 +22,7 @@ _BODIES_OF: dict[type[ast.AST], tuple[str, ...]] = {  # in source order
     **dict.fromkeys([ast.With, ast.AsyncWith, ast.ExceptHandler, ast.match_case], ("body",)),
     ast.Match: ("cases",),
 }
-_PARSE_LOCK = threading.Lock()
+_PARSE_LOCK = threading.Lock()  # what is switched while parsing is global
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -50,13 +52,25 @@ def parse_source(data: bytes) -> ast.Module:
     if len(data) > MAX_SOURCE_BYTES:
         raise ValueError(f"the file has {len(data)} bytes, over {MAX_SOURCE_BYTES}")
     try:
-        with _PARSE_LOCK, warnings.catch_warnings():  # filters of warnings are global
+        with _PARSE_LOCK, warnings.catch_warnings(), _no_collection():
             warnings.simplefilter("ignore")
             return ast.parse(data)
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno or 1}: not Python: {error.msg}") from None
     except (RecursionError, MemoryError):
         raise ValueError("nested too deeply to parse") from None
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking a tree again and again while it grows (a fifth)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def count_docstrings(tree: ast.Module) -> int:

@@ -17,14 +17,57 @@ from data_contracts.errors import RecipeError
 from store.hints import nearest
 
 _CLASSES = frozenset(
-    "COLUMN_REF CONSTANT COMPARISON CONJUNCTION OPERATOR FUNCTION BETWEEN CASE CAST TYPE".split()
+    [
+        "COLUMN_REF",
+        "CONSTANT",
+        "COMPARISON",
+        "CONJUNCTION",
+        "OPERATOR",
+        "FUNCTION",
+        "BETWEEN",
+        "CASE",
+        "CAST",
+        "TYPE",
+    ]
 )
 FUNCTIONS = frozenset(
-    (
-        "+ - * / // % ** || ~~ !~~ ~~* !~~* abs ceil floor round sqrt ln log10 exp greatest least "
-        "length lower upper contains starts_with prefix suffix ends_with regexp_matches "
-        "regexp_full_match isnan list_value list_contains"
-    ).split()
+    [
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "**",
+        "||",
+        "~~",
+        "!~~",
+        "~~*",
+        "!~~*",
+        "abs",
+        "ceil",
+        "floor",
+        "round",
+        "sqrt",
+        "ln",
+        "log10",
+        "exp",
+        "greatest",
+        "least",
+        "length",
+        "lower",
+        "upper",
+        "contains",
+        "starts_with",
+        "prefix",
+        "suffix",
+        "ends_with",
+        "regexp_matches",
+        "regexp_full_match",
+        "isnan",
+        "list_value",
+        "list_contains",
+    ]
 )
 
 
