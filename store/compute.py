@@ -7,6 +7,7 @@ process, or on a cluster whose workers see the same home.
 from __future__ import annotations
 
 import errno
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.datasets import Receipt, Rows, StoredPart, part_name, quarantine_name, write_receipt
+from store.datasets import (
+    ExtraFile,
+    Receipt,
+    Rows,
+    StoredPart,
+    content_digest,
+    part_name,
+    quarantine_name,
+    write_receipt,
+)
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
 from store.identity import digest_file, digest_table
 from store.step import QUARANTINE, Inputs, Output, SourcePart, Step
 from store.storage import Storage
 from store.writer import Written, write_rows
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -55,28 +67,34 @@ def compute_part(task: PartTask, publish: bool = True) -> Receipt:
     """
     started = time.perf_counter()
     with task.storage.scratch() as folder:
-        output, written = _run_step(task, folder / "rows.parquet")
+        output, written = _run_step(task, folder)
         with task.storage.explained("write", quarantine_name(task.step.name, task.fingerprint)):
             quarantined = _write_quarantine(output, folder / "quarantine.parquet")
         receipt = _receipt(task, output, written, folder, quarantined)
         receipt = replace(receipt, seconds=round(time.perf_counter() - started, 4))
         if publish:
-            publish_part(task.storage, receipt, folder)
+            publish_part(task.storage, receipt, folder, output.files)
     return receipt
 
 
-def publish_part(storage: Storage, receipt: Receipt, folder: Path) -> None:
+def publish_part(
+    storage: Storage, receipt: Receipt, folder: Path, files: Mapping[str, Path]
+) -> None:
     """Give a partition's files their final names, then write its receipt."""
     if receipt.quarantine_digest is not None:
         storage.publish(receipt.quarantine_name(), folder / "quarantine.parquet")
+    for name in receipt.files:
+        storage.publish(receipt.extra_name(name), files[name])
     storage.publish(receipt.data_name(), folder / "rows.parquet")
     write_receipt(storage, receipt)
 
 
-def _run_step(task: PartTask, path: Path) -> tuple[Output, Written]:
-    inputs = Inputs(task.key, task.inputs, task.bucket, task.source)
+def _run_step(task: PartTask, folder: Path) -> tuple[Output, Written]:
+    inputs = Inputs(task.key, task.inputs, task.bucket, task.source, folder / "files")
     try:
-        output = task.step.run(inputs, task.config)
+        (folder / "files").mkdir()
+        output = _check_names(task.step.run(inputs, task.config))
+        path = folder / "rows.parquet"
         return output, write_rows(output.rows, task.step.schema, path, output.slice_by)
     except (MillraceError, MemoryError, KeyboardInterrupt):
         raise
@@ -103,26 +121,38 @@ def _receipt(
     task: PartTask, output: Output, written: Written, folder: Path, quarantined: str | None
 ) -> Receipt:
     path = folder / "rows.parquet"
+    files = {
+        name: ExtraFile(file.stat().st_size, digest_file(file))
+        for name, file in sorted(output.files.items())
+    }
     return Receipt(
         step=task.step.name,
         key=task.key,
         fingerprint=task.fingerprint,
-        digest=written.digest,
+        digest=content_digest(written.digest, files),
         made_from=task.made_from,
         code=task.code,
         num_rows=written.num_rows,
         num_kept=written.num_kept,
-        size_bytes=path.stat().st_size,
+        size_bytes=path.stat().st_size + sum(file.size_bytes for file in files.values()),
         file_digest=digest_file(path),
         input_bytes=task.input_bytes(),
         rows=_account(task, output, written),
         reasons=written.reasons,
         slices=written.slices,
+        files=files,
         quarantine_digest=quarantined,
         quarantine_file_digest=quarantined and digest_file(folder / "quarantine.parquet"),
         facts=output.facts,
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _check_names(output: Output) -> Output:
+    for name in output.files:
+        if not _FILE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a plain file name for a partition's file")
+    return output
 
 
 def _account(task: PartTask, output: Output, written: Written) -> Rows:

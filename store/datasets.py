@@ -8,13 +8,14 @@ Receipts and manifests carry a seal, the digest of their own content, so that da
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from store.errors import Damaged
+from store.errors import Damaged, NotFound
 from store.identity import digest_bytes, encode, fingerprint
 from store.storage import Storage
 
@@ -49,10 +50,19 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class ExtraFile:
+    """A file that belongs to a partition beside its rows; ``digest`` is of its bytes."""
+
+    size_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What one partition is made from and what is in it; written last, never changed.
 
     ``made_from`` is what its fingerprint is made of; ``code`` maps source files to their digests;
+    ``digest`` is of the content: the rows', or the rows' and ``files``'s (see `content_digest`);
     ``num_rows`` are rows written, ``rows`` the accounting of documents; ``reasons`` counts dropped
     documents; ``facts`` are the step's own small values; ``seconds`` is compute time;
     ``input_bytes`` and ``size_bytes`` are what was read and written.
@@ -72,6 +82,7 @@ class Receipt:
     rows: Rows
     reasons: dict[str, int] = field(default_factory=dict)
     slices: dict[str, Slice] = field(default_factory=dict)
+    files: dict[str, ExtraFile] = field(default_factory=dict)
     quarantine_digest: str | None = None
     quarantine_file_digest: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +92,10 @@ class Receipt:
     def data_name(self) -> str:
         """Name of the rows' file within the home."""
         return part_name(self.step, self.fingerprint, ".parquet")
+
+    def extra_name(self, file: str) -> str:
+        """Name of one of the partition's other files within the home."""
+        return extra_name(self.step, self.fingerprint, file)
 
     def quarantine_name(self) -> str:
         """Name of the quarantined rows' file within the home, if there is one."""
@@ -133,6 +148,19 @@ def part_name(step: str, fingerprint: str, suffix: str) -> str:
     return f"parts/{step}/{fingerprint}{suffix}"
 
 
+def extra_name(step: str, fingerprint: str, file: str) -> str:
+    """Name of a partition's extra file within the home."""
+    return f"parts/{step}/{fingerprint}/{file}"
+
+
+def content_digest(rows_digest: str, files: Mapping[str, ExtraFile]) -> str:
+    """Return the digest of a partition's content: that of its rows if it has no other files."""
+    if not files:
+        return rows_digest
+    listed = {name: file.digest for name, file in files.items()}
+    return fingerprint({"rows": rows_digest, "files": listed})
+
+
 def quarantine_name(step: str, fingerprint: str) -> str:
     """Name of a partition's quarantine file within the home."""
     return f"quarantine/{step}/{fingerprint}.parquet"
@@ -175,7 +203,8 @@ def read_receipt(storage: Storage, step: str, fingerprint: str) -> Receipt | Non
     body = unsealed(value, f"The receipt {name} in {storage.url}", remedy)
     rows = Rows(**body.pop("rows"))
     slices = {key: Slice(**item) for key, item in body.pop("slices").items()}
-    return Receipt(rows=rows, slices=slices, **body)
+    files = {key: ExtraFile(**item) for key, item in body.pop("files").items()}
+    return Receipt(rows=rows, slices=slices, files=files, **body)
 
 
 def write_receipt(storage: Storage, receipt: Receipt) -> bool:
@@ -274,6 +303,28 @@ class StoredPart:
                 return file.read(columns=wanted)
         except (OSError, pa.ArrowException) as error:
             raise damaged_part(self.storage, name, error) from error
+
+    def file(self, name: str, folder: Path) -> Path:
+        """Return a local path of one of the partition's files; a bucket's is copied to a folder.
+
+        Raises:
+            NotFound: if the partition has no such file. Damaged: if it is missing or was cut.
+        """
+        extra = self.receipt.files.get(name)
+        if extra is None:
+            raise NotFound(f"Partition {self.key} of {self.receipt.step} has no file {name!r}.")
+        stored = self.receipt.extra_name(name)
+        path = self.storage.local_path(stored)
+        try:
+            if path is None:
+                path = folder / name
+                self.storage.download(stored, path)
+            if path.stat().st_size == extra.size_bytes:
+                return path
+        except FileNotFoundError:
+            pass
+        error = ValueError(f"it is missing or has not its {extra.size_bytes} bytes")
+        raise damaged_part(self.storage, stored, error)
 
 
 EMPTY_SLICE = Slice(0, 0, 0, 0, "empty")

@@ -206,7 +206,10 @@ def _garbage(storage: Storage, inventory: Inventory, alive: _Alive, old_before: 
             file for one, file in inventory.manifests.items() if one not in alive.manifests
         ],
         "receipts": [inventory.receipts[one] for one in dead if one in inventory.receipts],
-        "rows": [files[one] for one in dead for files in others if one in files],
+        "rows": [
+            *(files[one] for one in dead for files in others if one in files),
+            *(file for one in dead for file in inventory.extras.get(one, [])),
+        ],
         "checks": _old_checks(storage, alive, old_before),
         "leftovers": _old(storage.leftovers(), old_before),
     }

@@ -17,6 +17,7 @@ _FILE = re.compile(
     r"(?P<folder>parts|quarantine|datasets)/(?P<step>[^/]+)/(?P<fingerprint>[0-9a-f]{40})"
     r"\.(?P<suffix>json|parquet)"
 )
+_EXTRA = re.compile(r"parts/(?P<step>[^/]+)/(?P<fingerprint>[0-9a-f]{40})/[^/]+")
 _ROLES = {
     ("datasets", "json"): "manifests",
     ("parts", "json"): "receipts",
@@ -47,7 +48,8 @@ Files = dict[Identity, StoredFile]
 class Inventory:
     """The files of a home. ``unknown`` are those in the store's folders that it did not write.
 
-    ``runs`` maps a run's name to all files in its folder.
+    ``runs`` maps a run's name to all files in its folder, ``extras`` a partition to the files that
+    it has beside its rows.
     """
 
     runs: dict[str, list[StoredFile]] = field(default_factory=dict)
@@ -55,16 +57,18 @@ class Inventory:
     receipts: Files = field(default_factory=dict)
     rows: Files = field(default_factory=dict)
     quarantines: Files = field(default_factory=dict)
+    extras: dict[Identity, list[StoredFile]] = field(default_factory=dict)
     unknown: list[StoredFile] = field(default_factory=list)
 
     def partitions(self) -> list[Identity]:
         """Return every partition of which there is any file, sorted."""
-        return sorted({*self.receipts, *self.rows, *self.quarantines})
+        return sorted({*self.receipts, *self.rows, *self.quarantines, *self.extras})
 
     def files_of(self, partition: Identity) -> list[StoredFile]:
         """Return the files of a partition, its receipt first."""
         found = (files.get(partition) for files in (self.receipts, self.rows, self.quarantines))
-        return [file for file in found if file is not None]
+        alone = [file for file in found if file is not None]
+        return [*alone, *self.extras.get(partition, [])]
 
 
 def take_inventory(storage: Storage, steps: Collection[str] | None = None) -> Inventory:
@@ -83,6 +87,11 @@ def take_inventory(storage: Storage, steps: Collection[str] | None = None) -> In
 
 
 def _sort_in(inventory: Inventory, file: StoredFile, steps: Collection[str] | None) -> None:
+    extra = _EXTRA.fullmatch(file.name)
+    if extra is not None and (steps is None or extra["step"] in steps):
+        identity = Identity(extra["step"], extra["fingerprint"])
+        inventory.extras.setdefault(identity, []).append(file)
+        return
     match = _FILE.fullmatch(file.name)
     role = _ROLES.get((match["folder"], match["suffix"])) if match else None
     if match is None or role is None:

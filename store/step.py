@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -35,6 +36,9 @@ class Part(Protocol):
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows, in their written order, as one Arrow table (chunks as they come)."""
+
+    def file(self, name: str, folder: Path) -> Path:
+        """Return a local path of one of the partition's files, copied into a folder if need be."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,15 @@ class Inputs:
     """What one call of a step's function reads.
 
     ``key`` names the output partition; ``parts`` maps each input name to its partitions (exactly
-    one if ``aligned``); ``bucket`` is the bucket number in a shuffle; ``source`` is a source's.
+    one if ``aligned``); ``bucket`` is the bucket number in a shuffle; ``source`` is a source's;
+    ``scratch`` is an empty local folder for files that the step makes, removed afterwards.
     """
 
     key: str
     parts: Mapping[str, Sequence[Part]] = field(default_factory=dict)
     bucket: int | None = None
     source: SourcePart | None = None
+    scratch: Path | None = None
 
     def one(self, name: str) -> Part:
         """Return the single partition of an ``aligned`` input."""
@@ -100,12 +106,15 @@ class Output:
     generator may append to the list while it runs. ``slice_by``: the name of a column; rows with
     equal values must be adjacent, each run becomes a slice that later steps can depend on alone.
     ``facts``: small JSON values for the receipt (a source must give ``records_framed``).
+    ``files``: files that belong to the partition beside its rows (a model, token shards), by plain
+    file names; they are published with it and counted in its content digest.
     """
 
     rows: pa.Table | Iterable[pa.RecordBatch]
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     slice_by: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
 
 
 QUARANTINE = pa.schema(

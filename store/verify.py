@@ -21,6 +21,7 @@ from store.datasets import (
     REMEDY,
     Dataset,
     Receipt,
+    content_digest,
     manifest_name,
     part_name,
     quarantine_name,
@@ -180,7 +181,8 @@ def _check_part(storage: Storage, inventory: Inventory, one: Identity, deep: boo
             return one, None, [_found("damaged", name, "is the receipt of another partition")]
     except StoreError as error:
         return one, None, [_unreadable(storage, name, error)]
-    return one, receipt, list(_check_files(storage, inventory, receipt, deep))
+    found = [*_check_files(storage, inventory, receipt, deep)]
+    return one, receipt, [*found, *_check_extras(storage, inventory, receipt)]
 
 
 def _sealed_body(storage: Storage, name: str) -> dict[str, Any] | None:
@@ -219,6 +221,17 @@ def _check_files(
         yield _found("orphan", quarantine, "is not named by the receipt of its partition")
 
 
+def _check_extras(storage: Storage, inventory: Inventory, receipt: Receipt) -> Iterator[Finding]:
+    for name, extra in receipt.files.items():
+        finding = _check_file(storage, receipt.extra_name(name), extra.digest)
+        if finding is not None:
+            yield finding
+    named = {receipt.extra_name(name) for name in receipt.files}
+    for file in inventory.extras.get(Identity(receipt.step, receipt.fingerprint), []):
+        if file.name not in named:
+            yield _found("orphan", file.name, "is not named by the receipt of its partition")
+
+
 def _check_file(storage: Storage, name: str, file_digest: str) -> Finding | None:
     """Find what is wrong with a file's bytes, if anything."""
     try:
@@ -247,7 +260,8 @@ def _check_rows(storage: Storage, name: str, receipt: Receipt) -> Finding | None
         digest, slices = _digest_rows(storage, name, receipt)
     except (StoreError, OSError, pa.ArrowException) as error:
         return _unreadable(storage, name, error)
-    if (digest.hexdigest(), digest.num_rows) != (receipt.digest, receipt.num_rows):
+    content = content_digest(digest.hexdigest(), receipt.files)
+    if (content, digest.num_rows) != (receipt.digest, receipt.num_rows):
         return _found("damaged", name, "holds other rows than its receipt says")
     for key, part in slices.items():
         if part.hexdigest() != receipt.slices[key].digest:
@@ -331,6 +345,7 @@ def _check_runs(
 def _repair_part(storage: Storage, one: Identity, found: list[Finding]) -> list[Finding]:
     """Set aside all files of a partition, its receipt first: what is left is never believed."""
     names = [part_name(*one, ".json"), part_name(*one, ".parquet"), quarantine_name(*one)]
+    names += [name for name, _, _ in storage.list(f"parts/{one.step}/{one.fingerprint}")]
     moved = tuple(_set_aside(storage, name) for name in names if storage.exists(name))
     return [_repaired(finding, moved) for finding in found]
 

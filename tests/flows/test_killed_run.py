@@ -19,12 +19,12 @@ import os, signal, sys
 import store.compute as compute
 from flows.cli import command
 publish, published = compute.publish_part, []
-def publish_or_die(storage, receipt, folder):
+def publish_or_die(storage, receipt, *paths):
     if receipt.step == "apply_policy":
         published.append(receipt.key)
         if len(published) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
-    publish(storage, receipt, folder)
+    publish(storage, receipt, *paths)
 compute.publish_part = publish_or_die
 command()
 """
