@@ -59,7 +59,7 @@ def test_every_package_is_installed_and_type_checked() -> None:
 
 def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
-    assert "millrace = flows.cli:main" in wheel.read(entry_points).decode()
+    assert "millrace = flows.cli:command" in wheel.read(entry_points).decode()
     assert any(name.endswith("/LICENSE") for name in wheel.namelist())
 
 
@@ -100,7 +100,8 @@ def test_what_the_declared_distributions_need_is_pinned_too(python: str) -> None
 
 def test_the_quickstart_reads_only_what_running_installs() -> None:
     recipe = tomllib.loads((ROOT / "flows/recipes/quickstart.toml").read_text())
-    named = {name.partition(":")[0] for name in recipe["ingest"]["distributions"]} - {"python"}
+    entries = recipe["ingest"]["distributions"]
+    named = {canonicalize_name(entry.partition(":")[0]) for entry in entries} - {"python"}
     run, _ = requirements()
     assert len(named) >= 3
     assert named <= closure(run, ".".join(map(str, sys.version_info[:2])))

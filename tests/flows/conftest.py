@@ -15,16 +15,21 @@ from small_texts import write_lines
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory):
-    """The API URL of one real Prefect server for all tests; Prefect is not yet imported."""
+def prefect_server(tmp_path_factory):
+    """The API URL of one real Prefect server for all tests."""
     from flows.server import ensure_server, stop_server
 
     home = str(tmp_path_factory.mktemp("prefect-home"))
-    url = ensure_server(home, port=4400)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_API_URL", url)
-        yield url
+    yield ensure_server(home, port=4400)
     stop_server(home)
+
+
+@pytest.fixture(scope="module")
+def prefect_api(prefect_server):
+    """The API URL of that server, configured as a person would for the tests of one file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", prefect_server)
+        yield prefect_server
 
 
 @pytest.fixture
