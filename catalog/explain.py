@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from catalog.differences import Difference, code_difference, compare
@@ -10,6 +10,7 @@ from data_contracts.errors import Damaged
 from store.code_check import changed_files, needs_check
 from store.compute import PartTask
 from store.datasets import REMEDY, Receipt, read_receipt, unsealed
+from store.hints import counted
 from store.plan import NodePlan, PartPlan
 from store.storage import Storage
 
@@ -22,15 +23,18 @@ def explain(storage: Storage, plan: NodePlan) -> list[Difference]:
     """Return, for every partition of a step, what differs from the nearest earlier output of it.
 
     The nearest is, among the step's latest outputs of the same partition, the one with the fewest
-    differences, then the latest. Partitions that differ alike share a `Difference`; those that are
-    fresh say when and from what they were made, and whether the code has changed since.
+    differences, then the latest. Partitions that differ alike share a `Difference`. Those that are
+    fresh come last: when the first and the last were made, from what, and whether the code has
+    changed since.
     """
     earlier = _Earlier(storage, plan.node.name)
-    return _grouped(
+    due = _grouped(
         replace(difference, parts=(part.key,))
         for part in plan.parts
-        for difference in _explain_part(storage, plan, part, earlier)
+        if part.receipt is None
+        for difference in _explain_part(plan, part, earlier)
     )
+    return [*due, *_fresh(storage, plan)]
 
 
 def why(storage: Storage, plan: NodePlan) -> str:
@@ -98,14 +102,10 @@ class _Earlier:
             return None
 
 
-def _explain_part(
-    storage: Storage, plan: NodePlan, part: PartPlan, earlier: _Earlier
-) -> list[Difference]:
+def _explain_part(plan: NodePlan, part: PartPlan, earlier: _Earlier) -> list[Difference]:
     if part.task is None:
         waits = plan.pending_on or "a step before it"
         return [Difference("pending", waits, None, None, f"waits for {waits}")]
-    if part.receipt is not None:
-        return [_fresh(storage, plan, part.task, part.receipt)]
     nearest = earlier.nearest(part.task)
     if nearest is None:
         return [_new(plan, part.key, earlier)]
@@ -123,25 +123,43 @@ def _new(plan: NodePlan, key: str, earlier: _Earlier) -> Difference:
     return Difference("new", "partition", None, None, f"new partition: no earlier output {what}")
 
 
-def _fresh(storage: Storage, plan: NodePlan, task: PartTask, receipt: Receipt) -> Difference:
-    changed = changed_files(receipt.code, task.code)
-    code = "code unchanged"
-    if changed:
-        checked = "to be checked" if needs_check(storage, plan) else "output found equal"
-        code = f"code changed since in {', '.join(changed)}, {checked}"
-    sentence = f"made {receipt.finished_at} from {_made_from(task)}; {code}"
-    return Difference("fresh", receipt.fingerprint, receipt.digest, receipt.digest, sentence)
+def _fresh(storage: Storage, plan: NodePlan) -> list[Difference]:
+    """Return one `Difference` for all fresh partitions, or one for each set of changed files."""
+    groups: dict[tuple[str, ...], list[tuple[PartTask, Receipt]]] = {}
+    for part in plan.parts:
+        if part.task is not None and part.receipt is not None:
+            changed = tuple(changed_files(part.receipt.code, part.task.code))
+            groups.setdefault(changed, []).append((part.task, part.receipt))
+    found = []
+    for changed, made in groups.items():
+        code = "code unchanged"
+        if changed:
+            checked = "to be checked" if needs_check(storage, plan) else "output found equal"
+            code = f"code changed since in {', '.join(changed)}, {checked}"
+        times = sorted({receipt.finished_at for _, receipt in made})
+        when = times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
+        tasks = [task for task, _ in made]
+        sentence = f"made {when} from {_made_from(tasks)}; {code}"
+        keys = tuple(task.key for task in tasks)
+        found.append(Difference("fresh", "partition", None, None, sentence, keys))
+    return found
 
 
-def _made_from(task: PartTask) -> str:
-    if task.source is not None:
-        return _few([file.path for file in task.source.files], "files")
-    names = {name: [part.key for part in parts] for name, parts in task.inputs.items()}
-    return ", ".join(f"{name} {_few(keys, 'partitions')}" for name, keys in names.items())
+def _made_from(tasks: list[PartTask]) -> str:
+    """Say from what some partitions of a step were made, all of it together."""
+    paths = {file.path: None for task in tasks if task.source for file in task.source.files}
+    if paths:
+        return few(list(paths), "file")
+    names: dict[str, dict[str, None]] = {}
+    for task in tasks:
+        for name, parts in task.inputs.items():
+            names.setdefault(name, {}).update(dict.fromkeys(part.key for part in parts))
+    return ", ".join(f"{name} ({few(list(keys), 'partition')})" for name, keys in names.items())
 
 
-def _few(names: list[str], plural: str) -> str:
-    return ", ".join(names) if 0 < len(names) <= 3 else f"({len(names)} {plural})"
+def few(names: Sequence[str], thing: str) -> str:
+    """Return up to three names, or the number of more things: ``17 partitions``."""
+    return ", ".join(names) if 0 < len(names) <= 3 else counted(len(names), thing)
 
 
 def _grouped(differences: Iterable[Difference]) -> list[Difference]:
@@ -179,14 +197,10 @@ def _clauses(plan: NodePlan, due: list[PartPlan], earlier: _Earlier) -> list[str
     contents = [one for one in found if one.kind in ("file", "input")]
     num_new = len(tasks) - len(known) + sum(one.before is None for one in contents)
     num_gone = sum(one.now is None for one in contents)
-    clauses += [_counted(num_new, "new input")] if num_new else []
+    clauses += [counted(num_new, "new input")] if num_new else []
     clauses += _changed_contents([one for one in contents if None not in (one.before, one.now)])
-    clauses += [_counted(num_gone, "input") + " gone"] if num_gone else []
-    return clauses or [_counted(len(due), "partition") + " missing"]
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number > 1 else ''}"
+    clauses += [counted(num_gone, "input") + " gone"] if num_gone else []
+    return clauses or [counted(len(due), "partition") + " missing"]
 
 
 def _changed(one: Difference) -> str:

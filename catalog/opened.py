@@ -21,12 +21,14 @@ from catalog.relations import (
 )
 from data_contracts.errors import NotFound, UsageError
 from store.datasets import Dataset, read_dataset
+from store.hints import nearest
 from store.runs import Run, get_run
 from store.step import QUARANTINE
 from store.storage import Storage
 
 INGEST = "ingest"
 CURATED = "materialize"
+SPLITS = ("train", "heldout")
 
 
 def open_run(home: str, name: str | None = None) -> OpenedRun:
@@ -93,9 +95,14 @@ class OpenedRun:
         """Read the curated documents (`data_contracts.documents.CURATED`), in document order.
 
         ``split`` is ``train`` or ``heldout``, or ``None`` for both.
+
+        Raises:
+            UsageError: if there is no such split.
         """
         import pyarrow.dataset as ds
 
+        if split not in (None, *SPLITS):
+            raise UsageError(f"There is no split {split!r}; {nearest(str(split), SPLITS)}")
         condition = None if split is None else ds.field("split") == split
         return self._read(self.rows(CURATED), columns, condition)
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
+
+from store.hints import counted
+
+MAX_LINE_CHARS = 100  # of the list of signals
 
 
 def format_trace(traced: Mapping[str, Any]) -> str:
     """Return a trace as text for a person."""
     quarantined = traced["num_quarantined"]
     lines = [
-        f"run {traced['run']}: {traced['num_found']} documents found by {traced['found_by']}"
-        + (f", {quarantined} quarantined records" if quarantined else "")
+        f"run {traced['run']}: {counted(traced['num_found'], 'document')} found by "
+        + traced["found_by"]
+        + (f", {counted(quarantined, 'quarantined record')}" if quarantined else "")
     ]
     for document in traced["documents"]:
         lines += ["", *_document_lines(document)]
+        if traced["num_found"] == 1:
+            lines += _signal_lines(document["signals"])
     for row in traced["quarantined"]:
         lines += ["", *_quarantined_lines(row)]
-    for what, number in (("documents", "num_found"), ("quarantined", "num_quarantined")):
-        more = traced[number] - len(traced[what])
-        if more > 0:
-            lines += ["", f"and {more} more {what}: ask for more words, or a longer id"]
+    more = {
+        "more document": traced["num_found"] - len(traced["documents"]),
+        "more quarantined record": traced["num_quarantined"] - len(traced["quarantined"]),
+    }
+    for what, number in more.items():
+        if number > 0:
+            lines += ["", f"and {counted(number, what)}: ask for more words, or a longer id"]
     return "\n".join(map(_printable, lines))
 
 
@@ -32,19 +43,26 @@ def _printable(line: str) -> str:
 
 def _document_lines(document: Mapping[str, Any]) -> list[str]:
     start = json.dumps(document["text_start"][:72], ensure_ascii=False)
-    signals = ", ".join(f"{name} {_short(value)}" for name, value in document["signals"].items())
-    lines = [
+    return [
         f"{document['doc_id']}  {document['outcome']}"
         + (f", {document['split']}" if document["split"] else ""),
+        *(line for fate in document["fates"] for line in _fate_lines(fate)),
         f"  read from   {document['source']}: {document['uri']}  ({document['record_key']}, "
         f"partition {document['partition']})",
-        f"  text        {document['num_chars']} characters: {start}",
+        f"  text        {counted(document['num_chars'], 'character')}: {start}",
     ]
-    if signals:
-        lines.append(f"  signals     {signals}")
-    for fate in document["fates"]:
-        lines += _fate_lines(fate)
-    return lines
+
+
+def _signal_lines(signals: Mapping[str, Any]) -> list[str]:
+    told = ", ".join(f"{name}={_short(value)}" for name, value in signals.items())
+    label = "  signals     "
+    return textwrap.wrap(
+        told,
+        MAX_LINE_CHARS,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+    )
 
 
 def _fate_lines(fate: Mapping[str, Any]) -> list[str]:

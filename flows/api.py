@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+from catalog.explain import why
+from data_contracts.errors import MillraceError, StoreError
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.server import configure_client, drain, ensure_server, mark_crashed
-from flows.session import DEFAULT_HOME, Order, open_session, show_progress
+from flows.session import DEFAULT_HOME, Order, not_fresh, open_session, show_progress
 from store.code_check import needs_check
+from store.estimate import check_room, estimate_graph
+from store.graph import Graph
+from store.home import first_line
 from store.plan import NodePlan, plan_graph
 from store.runner import Progress
-from store.runs import list_runs, save_run
+from store.runs import list_runs, new_name, save_run
 from store.storage import Storage
 
 
@@ -28,28 +34,51 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
         MillraceError: whatever the run ended with.
     """
     plans = _check(order)
+    if has_crashed(Storage(order.home)):
+        configure_client(ensure_server(order.home), order.home)
+        close_crashed(Storage(order.home))
     if plans is not None and all(plan.is_fresh() for plan in plans.values()):
         return _record_fresh(order, plans)
     api_url = ensure_server(order.home)
     configure_client(api_url, order.home)
-    close_crashed(Storage(order.home))
-    from flows.curate import curate_flow
-
     show_progress(progress)
     try:
         with _without_heartbeats():
-            return curate_flow(
-                recipe=order.recipe,
-                home=order.home,
-                settings=list(order.settings),
-                run=order.run,
-                from_step=order.from_step,
-                only=order.only[0] if order.only else None,
-                force=order.force,
-            )
+            return _run_flow(order)
+    except (MillraceError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise _told(error, api_url) from error
     finally:
         show_progress(None)
         drain()
+
+
+def _run_flow(order: Order) -> str:
+    from flows.curate import curate_flow
+
+    return curate_flow(
+        recipe=order.recipe,
+        home=order.home,
+        settings=list(order.settings),
+        run=order.run or new_name(Path(order.recipe).stem),
+        from_step=order.from_step,
+        only=order.only[0] if order.only else None,
+        force=order.force,
+    )
+
+
+def _told(error: BaseException, api_url: str) -> MillraceError:
+    """Return what to tell of an error that is not ours: the one of ours that led to it, if any."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MillraceError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return StoreError(
+        f"Prefect at {api_url} could not carry out the run ({type(error).__name__}: "
+        f"{first_line(error)}); look whether it is well (`millrace server status`) and run again."
+    )
 
 
 @contextlib.contextmanager
@@ -64,10 +93,18 @@ def _without_heartbeats() -> Iterator[None]:
         yield
 
 
+def has_crashed(storage: Storage) -> bool:
+    """Return whether a run's process is gone without having finished its record."""
+    return any(
+        run.state == "running" and not run.is_alive()
+        for run in list_runs(storage, skip_damaged=True)
+    )
+
+
 def close_crashed(storage: Storage) -> list[str]:
     """Mark runs whose process is gone as crashed, here and in Prefect; return their names."""
     crashed = []
-    for run in list_runs(storage):
+    for run in list_runs(storage, skip_damaged=True):
         if run.state != "running" or run.is_alive():
             continue
         sentence = f"process {run.pid} on {run.host} ended without finishing the run"
@@ -94,10 +131,22 @@ def _check(order: Order) -> dict[str, NodePlan] | None:
     forced = order.forced_steps(graph)
     storage = Storage(order.home)
     storage.check_writable()
+    _check_only(storage, graph, order)
     if forced or order.only:
         return None
     plans = plan_graph(storage, graph)
+    if recipe.run.check_room:
+        check_room(storage, estimate_graph(storage, plans, workers=1).values())
     return None if any(needs_check(storage, plan) for plan in plans.values()) else plans
+
+
+def _check_only(storage: Storage, graph: Graph, order: Order) -> None:
+    """Raise NotFresh if a step that ``only`` names reads from one that is not fresh."""
+    needed = {up for only in order.only for up in graph.upstream(only)} - set(order.only)
+    plans = plan_graph(storage, graph) if needed else {}
+    for name in graph.names():
+        if name in needed and not plans[name].is_fresh():
+            raise not_fresh(order.only, name, why(storage, plans[name]))
 
 
 def _record_fresh(order: Order, plans: dict[str, NodePlan]) -> str:

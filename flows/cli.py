@@ -12,11 +12,15 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from data_contracts.errors import MillraceError, UsageError
 from flows.session import DEFAULT_HOME
+from store.home import first_line
 
 COMMANDS = {
     "run": "run a recipe: compute what is not there yet, reuse the rest",
@@ -43,11 +47,14 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = _Parser(
         prog="millrace",
+        allow_abbrev=False,
         description="From raw text to a judged language model, step by accountable step.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        command = commands.add_parser(
+            name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False
+        )
         importlib.import_module(f"flows.commands.{name}").add_arguments(command)
         if name != "recipes":
             command.add_argument(
@@ -79,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
+    except Exception as error:
+        return _fail(_unexpected(error), _FAILED, "--json" in words)
 
 
 def command() -> NoReturn:
@@ -99,6 +108,13 @@ def _interrupt(_signal: int, _frame: Any) -> None:
 
 def _print(value: Any, as_json: bool) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False) if as_json else value, flush=True)
+
+
+def _unexpected(error: Exception) -> str:
+    """Put the traceback of an error that nobody foresaw into a file; return a sentence."""
+    path = Path(tempfile.gettempdir()) / f"millrace-{os.getpid()}.log"
+    path.write_text("".join(traceback.format_exception(error)))
+    return f"{type(error).__name__} ({first_line(error)}), a defect: its traceback lies in {path}."
 
 
 def _fail(sentence: str, exit_code: int, as_json: bool) -> int:

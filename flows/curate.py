@@ -13,10 +13,10 @@ from flows.stages import (
     ingest_documents,
     publish_documents,
 )
-from flows.steps import record_flow_run
+from flows.steps import flow_run_name, record_flow_run
 
 
-@flow(name="curate")
+@flow(name="curate", flow_run_name=flow_run_name)
 def curate_flow(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,

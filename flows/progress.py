@@ -101,6 +101,8 @@ class LineProgress(_Counting):
         rows = result.dataset.rows
         parts = f"{result.num_computed} of {len(result.dataset.parts)} partitions computed"
         _say(f"{step}: {rows.kept:,} of {rows.num_in:,} kept, {parts}, {result.seconds:.1f} s")
+        for note in result.notes:
+            _say(f"{step}: {note}")
 
 
 class BarProgress(_Counting):
@@ -133,7 +135,8 @@ class BarProgress(_Counting):
         parts = f"{result.num_computed} of {len(result.dataset.parts)} partitions computed"
         kept = f"{rows.kept:>9,} of {rows.num_in:>9,} kept"
         line = f"{step:<20} {kept}   {parts}, {result.seconds:.1f} s"
-        self._bars.console.print(line, highlight=False)
+        for text in (line, *(f"{step:<20} {note}" for note in result.notes)):
+            self._bars.console.print(text, highlight=False)
         if self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None

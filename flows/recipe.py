@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_contracts.errors import NotFound, RecipeError
+from data_contracts.errors import NotFound, RecipeError, UsageError
 from flows.values import build
 from pipelines.apply_policy import PolicyConfig, policy_sql
 from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
@@ -24,15 +24,21 @@ from pipelines.materialize import MaterializeConfig
 from pipelines.policies.expressions import known_signal
 from pipelines.split import SplitConfig
 from store.hints import nearest
+from store.runs import check_name
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """How a run is carried out; none of it changes rows. ``workers`` of 0 means one per core."""
+    """How a run is carried out; none of it changes rows.
+
+    ``workers`` of 0 means one per core. ``check_room`` refuses a run that is estimated to write
+    more than the home's disk has free.
+    """
 
     workers: int = 0
+    check_room: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,22 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         RecipeError: if a key, a type or a value is wrong.
     """
     path = _find(name)
+    check_recipe_name(path.stem)
     plain = load_toml(path)
     for setting in settings:
         _apply(plain, setting)
     return recipe_from_plain({"name": path.stem, **plain})
+
+
+def check_recipe_name(name: str) -> None:
+    """Raise RecipeError unless runs can be named after a recipe of this name."""
+    try:
+        check_name(name)
+    except UsageError:
+        raise RecipeError(
+            f"A recipe file cannot be called {name!r}, since runs are named after it: use letters, "
+            f"digits, '-', '_' and '.' only."
+        ) from None
 
 
 def recipe_from_plain(plain: dict[str, Any]) -> Recipe:

@@ -2,7 +2,8 @@
 
 Its history is a SQLite database in `server_folder`, beside which lie its log and a record of the
 process that serves it. A process is taken for ours only if its command line carries the token of
-that record, so neither another server on the port nor a reused process id is mistaken for it.
+that record and it works in that very folder, so neither another server on the port, nor a reused
+process id, nor the server of a home that this one is a copy of is mistaken for it.
 
 Importing this module imports nothing of Prefect, whose import takes more than a second;
 `configure_client` must be called before Prefect is imported, `drain` before a command ends.
@@ -95,6 +96,13 @@ class _Server:
         try:
             return self.token in psutil.Process(self.pid).cmdline()
         except psutil.Error:
+            return False
+
+    def works_in(self, folder: Path) -> bool:
+        """Tell whether its process works in this folder, under whatever name, not in a copy."""
+        try:
+            return os.path.samefile(psutil.Process(self.pid).cwd(), folder)
+        except (psutil.Error, OSError):
             return False
 
     def is_healthy(self, timeout_seconds: float = 2.0) -> bool:
@@ -196,13 +204,14 @@ def server_status(home: str) -> dict[str, Any]:
 def client_environment(api_url: str, home: str) -> dict[str, str]:
     """Return the environment in which a process talks to the server at ``api_url``.
 
-    Prefect is quiet there (warnings on stderr, INFO to the server), sends nothing to anyone else
-    and keeps no results: the store does. With a server that the person configured, their
-    PREFECT_HOME and profile stay in force; logging settings that they chose always do.
+    Prefect is quiet there (INFO to the server, nothing on stderr but what is critical: errors
+    reach the caller), sends nothing to anyone else and keeps no results: the store does. With a
+    server that the person configured, their PREFECT_HOME and profile stay in force; logging
+    settings that they chose always do.
     """
     chosen = {
         "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
     environment = {name: os.environ.get(name, value) for name, value in chosen.items()}
@@ -238,8 +247,8 @@ def drain(timeout_seconds: float = 30.0) -> bool:
     """Wait until this process has handed its events and logs to the server; call it at a run's end.
 
     Prefect sends both from threads of its own, and a task run exists on the server only through
-    its events. Returns whether the threads were done in time, be it that they gave up, which they
-    say on stderr. Does nothing if Prefect was never imported.
+    its events. Returns whether the threads were done in time, be it that they gave up. Does
+    nothing if Prefect was never imported.
     """
     workers = sys.modules.get("prefect.events.worker")
     if workers is None:
@@ -290,7 +299,7 @@ def _find(folder: Path) -> _Server | None:
         server = _Server(**json.loads((folder / RECORD).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    return server if server.is_alive() else None
+    return server if server.is_alive() and server.works_in(folder) else None
 
 
 def _start(folder: Path, port: int) -> _Server:

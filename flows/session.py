@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from flows.links import link_curated
 from flows.recipe import Recipe, load_recipe
 from flows.state import state_folder
 from pipelines.kernels.cache import use_cache_dir
-from store.errors import UsageError
+from store.code_check import check_code
+from store.errors import StoreError, UsageError
 from store.graph import Graph
 from store.plan import NodePlan, plan_node
 from store.runner import Progress, Runner, StepResult
@@ -56,6 +57,11 @@ class Order:
             forced |= {self.from_step, *graph.downstream(self.from_step)}
         for name in (*forced, *self.only):
             graph[name]
+        if self.only and not forced <= set(self.only):
+            raise UsageError(
+                f"--only {', '.join(self.only)} leaves out {', '.join(forced - set(self.only))}, "
+                f"which --force or --from asks for; give one of them."
+            )
         return frozenset(forced)
 
 
@@ -94,7 +100,8 @@ class Session:
             self.plans[name] = plan.completed(result.dataset)
             self._prove(name, result)
         except BaseException:
-            self.note(_record(name, "failed", reason))
+            with contextlib.suppress(StoreError):  # what went wrong first is what is told
+                self.note(_record(name, "failed", reason))
             raise
         return self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
 
@@ -122,10 +129,8 @@ class Session:
             plan = plan_node(self.storage, self.graph[name], self.plans)
             dataset = plan.dataset()
             if dataset is None:
-                raise NotFresh(
-                    f"{', '.join(self.order.only)} cannot run by itself: {name} is not fresh "
-                    f"({why(self.storage, plan)}); run it first, or run the whole recipe."
-                )
+                raise not_fresh(self.order.only, name, why(self.storage, plan))
+            check_code(self.storage, plan)
             self.plans[name] = plan
             self.note(self._finished(name, "taken as it is", StepResult(dataset, 0, 0.0)))
 
@@ -194,8 +199,8 @@ def open_session(
             session.take_upstream()
             yield session
         except BaseException as error:
-            sentence = str(error) if isinstance(error, MillraceError) else repr(error)
-            session.update(_ended(session.run, "failed", sentence))
+            with contextlib.suppress(StoreError):
+                session.update(_ended(session.run, "failed", _sentence(error)))
             raise
         finally:
             with _SESSIONS_LOCK:
@@ -231,6 +236,22 @@ def prepare_kernels() -> None:
     """
     with contextlib.suppress(ReadOnlyHome):  # then each process compiles for itself
         use_cache_dir(state_folder() / "kernels")
+
+
+def not_fresh(only: Iterable[str], step: str, reason: str) -> NotFresh:
+    """Make the error for a step that cannot run alone, since one before it is not fresh."""
+    return NotFresh(
+        f"{', '.join(only)} cannot run by itself: {step} is not fresh ({reason}); run it first, or "
+        f"run the whole recipe."
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MillraceError):
+        return str(error)
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return "interrupted"
 
 
 def _ended(run: Run, state: str, error: str | None) -> Run:

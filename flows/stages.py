@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from prefect import flow
 
 from flows.session import DEFAULT_HOME, Order, is_open, open_session
-from flows.steps import record_flow_run, run_step
+from flows.steps import flow_run_name, record_flow_run, run_step
 
 INGEST = ("ingest",)
 FILTER = ("compute_signals", "apply_policy")
@@ -34,7 +34,7 @@ def _stage(
         yield session.run.name
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name=flow_run_name)
 def ingest_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -46,7 +46,7 @@ def ingest_documents(
         run_step(name, "ingest")
 
 
-@flow(name="filter")
+@flow(name="filter", flow_run_name=flow_run_name)
 def filter_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -59,7 +59,7 @@ def filter_documents(
         run_step(name, "apply_policy")
 
 
-@flow(name="deduplicate")
+@flow(name="deduplicate", flow_run_name=flow_run_name)
 def deduplicate_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -73,7 +73,7 @@ def deduplicate_documents(
         run_step(name, "choose_kept")
 
 
-@flow(name="publish")
+@flow(name="publish", flow_run_name=flow_run_name)
 def publish_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,

@@ -54,6 +54,12 @@ def record_flow_run(session: Session) -> None:
     session.update(replace(session.run, flow_runs=(*session.run.flow_runs, flow_run)))
 
 
+def flow_run_name() -> str:
+    """Return what Prefect calls a flow run: the name of the run that it carries out."""
+    parameters = runtime.flow_run.parameters
+    return str(parameters.get("run") or parameters.get("recipe"))
+
+
 def artifact_key(step: str) -> str:
     """Return the key of a step's artifact; Prefect takes lower-case letters, digits and dashes."""
     return f"rows-{step.replace('_', '-')}"

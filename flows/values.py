@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from typing import Any, TypeVar
@@ -94,4 +95,8 @@ def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _wrong(where: str, value: Any, wanted: str) -> RecipeError:
-    return RecipeError(f"{where} is {value!r}; it must be {wanted}.")
+    sentence = f"{where} is {value!r}; it must be {wanted}"
+    if wanted == _NAMES[str] and isinstance(value, int | float):
+        text = json.dumps(str(value).lower())
+        sentence += f"; write {text}, as a word of a shell '{text}'"
+    return RecipeError(f"{sentence}.")

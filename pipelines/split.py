@@ -14,7 +14,7 @@ from data_contracts.errors import RecipeError
 from pipelines.sql import query
 from store.step import Inputs, Output, Step
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class SplitConfig:
 def split(inputs: Inputs, config: SplitConfig) -> Output:
     """Put each kept document of a partition on its side; rows stand in the order of the choices.
 
-    The draw is 32 bits of the hash of the normalised text, xor the seed, compared with the ratio.
+    The draw is the first 32 bits of MD5 of ``<seed>:<hash of the normalised text>``, compared with
+    the ratio: another seed draws independently.
     """
     threshold = math.ceil(config.heldout_ratio * 2**32)
+    draw = f"('0x' || substr(md5('{config.seed}:' || normal_hash), 1, 8))::UINTEGER"
     sql = f"""
         SELECT c.doc_id, true AS keep, NULL AS reason, NULL AS values,
-            CASE WHEN xor(('0x' || substr(normal_hash, 9, 8))::UINTEGER, {config.seed}::UINTEGER)
-                < {threshold} THEN 'heldout' ELSE 'train' END AS split
+            CASE WHEN {draw} < {threshold} THEN 'heldout' ELSE 'train' END AS split
         FROM (SELECT doc_id, row_number() OVER () AS position, keep FROM choices) AS c
         JOIN signatures AS s ON s.doc_id = c.doc_id
         WHERE c.keep ORDER BY c.position

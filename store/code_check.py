@@ -29,14 +29,19 @@ def check_code(storage: Storage, plan: NodePlan) -> list[str]:
         task, receipt = _choose(pairs)
         changed = changed_files(receipt.code, task.code)
         if compute_part(task, publish=False).digest != receipt.digest:
-            raise OutputChanged(
-                f"The output of {plan.node.name} changed with the code in {', '.join(changed)}: "
-                f"bump VERSION in {step_file(plan.node.step)} and run again."
-            )
+            raise output_changed(plan, changed)
         value = {"step": plan.node.name, "part": receipt.fingerprint, "changed": changed}
         storage.create_json(_note_name(plan.node.name, receipt.code, task.code), value)
         notes.append(f"code changed in {', '.join(changed)}, output equal on part {receipt.key}")
     return notes
+
+
+def output_changed(plan: NodePlan, changed: list[str]) -> OutputChanged:
+    """Make the error for a step whose rows changed with its code, but not its ``VERSION``."""
+    return OutputChanged(
+        f"The output of {plan.node.name} changed with the code in {', '.join(changed)}: "
+        f"bump VERSION in {step_file(plan.node.step)} and run again."
+    )
 
 
 def needs_check(storage: Storage, plan: NodePlan) -> bool:

@@ -28,6 +28,7 @@ from store.datasets import (
     write_receipt,
 )
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
+from store.home import first_line
 from store.identity import digest_file, digest_table
 from store.step import QUARANTINE, Inputs, Output, SourcePart, Step
 from store.storage import Storage
@@ -104,7 +105,7 @@ def _run_step(task: PartTask, folder: Path) -> tuple[Output, Written]:
                 raise
         raise StepFailed(
             f"{task.step.name} failed on partition {task.key!r} "
-            f"({type(error).__name__}: {error}); nothing of it was kept. "
+            f"({type(error).__name__}: {first_line(error)}); nothing of it was kept. "
             f"Mend the cause and run again."
         ) from error
 

@@ -93,6 +93,11 @@ class Receipt:
         """Name of the rows' file within the home."""
         return part_name(self.step, self.fingerprint, ".parquet")
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the rows' file and the extra files, by their names within the home."""
+        extras = {self.extra_name(name): file.size_bytes for name, file in self.files.items()}
+        return {self.data_name(): self.size_bytes - sum(extras.values()), **extras}
+
     def extra_name(self, file: str) -> str:
         """Name of one of the partition's other files within the home."""
         return extra_name(self.step, self.fingerprint, file)
@@ -201,10 +206,35 @@ def read_receipt(storage: Storage, step: str, fingerprint: str) -> Receipt | Non
         return None
     remedy = REMEDY
     body = unsealed(value, f"The receipt {name} in {storage.url}", remedy)
-    rows = Rows(**body.pop("rows"))
-    slices = {key: Slice(**item) for key, item in body.pop("slices").items()}
-    files = {key: ExtraFile(**item) for key, item in body.pop("files").items()}
-    return Receipt(rows=rows, slices=slices, files=files, **body)
+    try:
+        rows = Rows(**body.pop("rows"))
+        slices = {key: Slice(**item) for key, item in body.pop("slices").items()}
+        files = {key: ExtraFile(**item) for key, item in body.pop("files").items()}
+        return Receipt(rows=rows, slices=slices, files=files, **body)
+    except (KeyError, TypeError) as error:
+        raise Damaged(
+            f"The receipt {name} in {storage.url} is of another version of Millrace ({error}); "
+            f"use another --home, or delete it: everything in it can be made again."
+        ) from error
+
+
+def check_present(storage: Storage, step: str, receipts: Sequence[Receipt]) -> None:
+    """Check that the files of one step's partitions are there, in their full size.
+
+    Looks at each on a disk; lists once in a bucket. What is in them is for `store.verify`.
+
+    Raises:
+        Damaged: if a file is missing or has another size; it is named.
+    """
+    expected = {name: size for receipt in receipts for name, size in receipt.sizes().items()}
+    if storage.is_local:
+        found = {name: storage.size(name) for name in expected}
+    else:
+        found = {name: size for name, size, _ in storage.list(f"parts/{step}")} if expected else {}
+    for name, size in expected.items():
+        if found.get(name) != size:
+            error = ValueError(f"it is missing or has not its {size} bytes")
+            raise damaged_part(storage, name, error)
 
 
 def write_receipt(storage: Storage, receipt: Receipt) -> bool:
@@ -220,8 +250,9 @@ def write_manifest(storage: Storage, dataset: Dataset) -> None:
         for part in dataset.parts
     ]
     value = {"step": dataset.step, "digest": dataset.digest, "rows": asdict(dataset.rows)}
-    name = manifest_name(dataset.step, dataset.fingerprint)
-    storage.create_json(name, sealed({**value, "parts": parts}))
+    name, body = manifest_name(dataset.step, dataset.fingerprint), sealed({**value, "parts": parts})
+    if not storage.create_json(name, body) and storage.read_json_or_none(name) != body:
+        storage.replace_json(name, body)  # a damaged one: what it should say is known
 
 
 def read_dataset(storage: Storage, step: str, fingerprint: str) -> Dataset:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from store.compute import PartTask
 from store.datasets import Receipt, read_receipt
-from store.errors import Damaged
+from store.errors import Damaged, DiskFull
 from store.plan import NodePlan
 from store.storage import Storage
 
 _MAX_SAMPLE = 32
 # Before a step has ever run: bytes written and compute seconds per byte read, measured as
 # the quickstart's mean over its steps on one core, rounded up.
-_DEFAULT_BYTES_RATIO = 1.0
+_DEFAULT_BYTES_RATIO = 0.5
 _DEFAULT_SECONDS_PER_BYTE = 1 / 4e6
 
 
@@ -77,6 +77,17 @@ class Cost:
 
     seconds: float
     size_bytes: int
+
+
+def check_room(storage: Storage, costs: Iterable[Cost]) -> None:
+    """Raise DiskFull if the home's disk has less room than steps are estimated to write."""
+    needed, free = sum(cost.size_bytes for cost in costs), storage.free_bytes()
+    if free is not None and needed > free:
+        raise DiskFull(
+            f"The run is estimated to write {needed / 1e6:.0f} MB and {storage.url} has "
+            f"{free / 1e6:.0f} MB free; make room (`millrace gc`), choose another --home, or go "
+            f"ahead with --set run.check_room=false."
+        )
 
 
 def estimate_graph(

@@ -19,6 +19,7 @@ from typing import Any
 
 from store.datasets import manifest_name, unsealed
 from store.errors import Damaged, UsageError
+from store.hints import counted, human_bytes
 from store.inventory import Identity, Inventory, StoredFile, take_inventory
 from store.lease import FOLDER as LEASES_FOLDER
 from store.lease import Leases
@@ -76,11 +77,12 @@ def format_report(report: GcReport) -> str:
     """Return the report as lines for people: what is garbage by step, then what became of it."""
     shares = {**report.steps, **report.others, "in all": report.total, "kept": report.kept}
     lines = [
-        f"{name:20} {share.num_files:8} files {share.size_bytes / 1e6:10.1f} MB"
+        f"{name:20} {counted(share.num_files, 'file'):>14} {human_bytes(share.size_bytes):>10}"
         for name, share in shares.items()
     ]
     if report.num_deleted:
-        lines.append(f"{report.num_deleted} files were deleted.")
+        was = "was" if report.num_deleted == 1 else "were"
+        lines.append(f"{counted(report.num_deleted, 'file')} {was} deleted.")
     elif report.total.num_files and not report.stopped:
         lines.append("Nothing was deleted; `millrace gc --delete` does it.")
     return "\n".join([*lines, *report.notes, *([report.stopped] if report.stopped else [])])

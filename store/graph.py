@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from store.errors import NotFound
+from store.hints import nearest
 from store.step import Step
 
 
@@ -45,7 +46,7 @@ class Graph:
 
     def __getitem__(self, name: str) -> Node:
         if name not in self._nodes:
-            raise NotFound(f"There is no step {name!r}; the steps are {', '.join(self._nodes)}.")
+            raise NotFound(f"There is no step {name!r}; {nearest(name, self._nodes)}")
         return self._nodes[name]
 
     def names(self) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from store.code import code_of
 from store.compute import PartTask
-from store.datasets import Dataset, Receipt, StoredPart, read_receipt
+from store.datasets import Dataset, Receipt, StoredPart, check_present, read_receipt
 from store.graph import Graph, Node
 from store.identity import counted_fields, fingerprint
 from store.step import SourcePart
@@ -87,7 +87,7 @@ def plan_node(storage: Storage, node: Node, plans: Upstream) -> NodePlan:
 
     Raises:
         InputError: if a source cannot be listed.
-        Damaged: if a receipt is not what was written.
+        Damaged: if a receipt is not what was written, or its rows are missing or cut.
     """
     code = code_of(node.step)
     parts = []
@@ -98,6 +98,7 @@ def plan_node(storage: Storage, node: Node, plans: Upstream) -> NodePlan:
         task = _task(storage, node, draft, code)
         receipt = read_receipt(storage, node.name, task.fingerprint)
         parts.append(PartPlan(draft.key, task, receipt))
+    check_present(storage, node.name, [part.receipt for part in parts if part.receipt])
     pending = next((name for name in node.inputs.values() if not plans[name].is_fresh()), None)
     if all(part.task is not None for part in parts):
         pending = None

@@ -7,19 +7,20 @@ receipt, so that a killed step goes on where it stopped. The runner knows nothin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from store.code_check import check_code
+from store.code_check import changed_files, check_code, output_changed
 from store.compute import PartTask, compute_part
 from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
-from store.errors import DiskFull, NotReproducible, StepFailed
-from store.estimate import estimate_bytes
+from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
 from store.plan import NodePlan
 from store.storage import Storage
+
+Made = TypeVar("Made")
 
 
 class Progress(Protocol):
@@ -67,6 +68,7 @@ class Runner:
         self._executor = executor
         self._progress = progress
         self._leases = Leases(storage)
+        self._told: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Runner:
         return self
@@ -86,54 +88,61 @@ class Runner:
         Raises:
             OutputChanged: if the code changed, its output too, and ``VERSION`` did not.
             NotReproducible: if ``force`` gave other rows.
-            DiskFull: if the disk has no room for the estimate, or fills while writing.
+            DiskFull: if the disk fills while writing.
             StepFailed: if the step's function raised; what was finished stays.
         """
         started = time.perf_counter()
         missing = [part.task for part in plan.missing() if part.task is not None]
-        self._check_room(missing)
         self._tell_start(plan, missing)
         notes = [] if force else check_code(self.storage, plan)
         num_checked = len(notes)
         fresh = self._compute_all(plan.node.name, missing)
+        num_computed = sum(is_ours for _, is_ours in fresh) + num_checked
         if force:
             notes += self._compute_again(plan)
-            num_checked = len(plan.reused())
-        receipts = {receipt.fingerprint: receipt for receipt in [*plan.reused(), *fresh]}
+            num_computed = len(plan.parts)
+        receipts = {
+            receipt.fingerprint: receipt for receipt in [*plan.reused(), *(r for r, _ in fresh)]
+        }
         parts = [receipts[part.task.fingerprint] for part in plan.parts if part.task is not None]
         dataset = Dataset(plan.node.name, tuple(parts))
         write_manifest(self.storage, dataset)
         seconds = round(time.perf_counter() - started, 4)
-        result = StepResult(dataset, len(missing) + num_checked, seconds, tuple(notes))
+        result = StepResult(dataset, num_computed, seconds, tuple(notes))
         if self._progress:
             self._progress.step_finished(plan.node.name, result)
         return result
 
-    def _compute_all(self, step: str, tasks: list[PartTask]) -> list[Receipt]:
-        """Compute partitions, several at a time; after the first error no further one is begun."""
+    def _compute_all(self, step: str, tasks: list[PartTask]) -> list[tuple[Receipt, bool]]:
+        """Compute partitions, several at a time; after the first error no further one is begun.
+
+        Returns each one's receipt and whether it was computed here, not by another run.
+        """
         if not tasks:
             return []
         with ThreadPoolExecutor(self._workers, thread_name_prefix="part") as pool:
             futures = [pool.submit(self._compute_leased, step, task) for task in tasks]
             return _results(futures)
 
-    def _compute_leased(self, step: str, task: PartTask) -> Receipt:
+    def _compute_leased(self, step: str, task: PartTask) -> tuple[Receipt, bool]:
         """Compute a partition under its lease, or take it from the run that was faster."""
 
         def exists() -> bool:
             return read_receipt(self.storage, step, task.fingerprint) is not None
 
+        is_ours = False
         lease = self._leases.acquire(task.fingerprint, on_wait=self._tell_wait(step), until=exists)
         if lease is not None:
             with lease:
                 if not exists():
                     self._compute(task)
+                    is_ours = True
         receipt = read_receipt(self.storage, step, task.fingerprint)
         if receipt is None:
             raise StepFailed(f"{step} left no receipt for partition {task.key!r}: run again.")
         if self._progress:
             self._progress.part_finished(step, task.input_bytes(), receipt.rows)
-        return receipt
+        return receipt, is_ours
 
     def _compute(self, task: PartTask, publish: bool = True) -> Receipt:
         if self._executor is None:
@@ -151,6 +160,9 @@ class Runner:
         different = [
             old.key for (_, old), new in zip(pairs, again, strict=True) if new.digest != old.digest
         ]
+        if different and any(old.code != task.code for task, old in pairs):
+            changed = sorted({f for task, old in pairs for f in changed_files(old.code, task.code)})
+            raise output_changed(plan, changed)
         if different:
             raise NotReproducible(
                 f"{plan.node.name} is not reproducible: part {', '.join(different)} has other rows "
@@ -159,14 +171,6 @@ class Runner:
             )
         return [f"computed again, {len(pairs)} partitions equal"] if pairs else []
 
-    def _check_room(self, tasks: Iterable[PartTask]) -> None:
-        needed, free = estimate_bytes(self.storage, list(tasks)), self.storage.free_bytes()
-        if free is not None and needed > free:
-            raise DiskFull(
-                f"The step is estimated to write {needed / 1e6:.0f} MB and {self.storage.url} has "
-                f"{free / 1e6:.0f} MB free; make room (`millrace gc`) or choose another --home."
-            )
-
     def _tell_start(self, plan: NodePlan, missing: list[PartTask]) -> None:
         if self._progress:
             total = sum(task.input_bytes() for task in missing)
@@ -174,13 +178,15 @@ class Runner:
 
     def _tell_wait(self, step: str) -> Callable[[dict[str, object]], None]:
         def tell(holder: dict[str, object]) -> None:
-            if self._progress:
-                self._progress.waiting(step, f"pid {holder.get('pid')} on {holder.get('host')}")
+            told = (step, f"pid {holder.get('pid')} on {holder.get('host')}")
+            if self._progress and told not in self._told:
+                self._told.add(told)
+                self._progress.waiting(*told)
 
         return tell
 
 
-def _results(futures: list[Future[Receipt]]) -> list[Receipt]:
+def _results(futures: list[Future[Made]]) -> list[Made]:
     """Wait for all, or cancel what has not begun when one fails, and raise its error."""
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
@@ -193,7 +199,7 @@ def _results(futures: list[Future[Receipt]]) -> list[Receipt]:
     return [future.result() for future in futures]
 
 
-def _errors(futures: list[Future[Receipt]]) -> Iterator[BaseException]:
+def _errors(futures: list[Future[Made]]) -> Iterator[BaseException]:
     for future in futures:
         if not future.cancelled() and (error := future.exception()) is not None:
             yield error

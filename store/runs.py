@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from store.datasets import REMEDY
 from store.errors import Damaged, NotFound, UsageError
 from store.storage import Storage
 
@@ -96,8 +97,7 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
         UsageError: if the name has other characters than letters, digits, ``-``, ``_``, ``.``, or
             a run of that name is working right now.
     """
-    now = datetime.now(UTC)
-    name = name or f"{recipe_name}-{now:%Y%m%d-%H%M%S}-{os.getpid()}"
+    name = name or new_name(recipe_name)
     check_name(name)
     existing = find_run(storage, name)
     if existing is not None and existing.is_alive():
@@ -110,13 +110,18 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
         recipe_name=recipe_name,
         recipe=recipe,
         previous=latest_done(storage, recipe_name, before=name),
-        started_at=now.isoformat(timespec="seconds"),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         host=platform.node(),
         pid=os.getpid(),
         process_started=psutil.Process().create_time(),
     )
     save_run(storage, run)
     return run
+
+
+def new_name(recipe_name: str) -> str:
+    """Return a name for a run that starts now: recipe, time (UTC), process."""
+    return f"{recipe_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 
 
 def check_name(name: str) -> None:
@@ -152,16 +157,25 @@ def find_run(storage: Storage, name: str) -> Run | None:
         return Run(steps=steps, flow_runs=flow_runs, **value)
     except (KeyError, TypeError) as error:
         raise Damaged(
-            f"The record {run_name(name)} in {storage.url} is not a run's ({error}); delete it."
+            f"The record {run_name(name)} in {storage.url} is not a run's ({error}); {REMEDY}"
         ) from error
 
 
-def list_runs(storage: Storage) -> Iterator[Run]:
-    """Yield all runs of a home, oldest first."""
+def list_runs(storage: Storage, skip_damaged: bool = False) -> Iterator[Run]:
+    """Yield all runs of a home, oldest first.
+
+    Raises:
+        Damaged: if a record is not a run's, unless such ones are to be skipped.
+    """
     found = []
     for name, _, _ in storage.list("runs"):
         if name.endswith("/run.json") and name.count("/") == 2:
-            run = find_run(storage, name.split("/")[1])
+            try:
+                run = find_run(storage, name.split("/")[1])
+            except Damaged:
+                if not skip_damaged:
+                    raise
+                continue
             if run is not None:
                 found.append(run)
     yield from sorted(found, key=lambda run: (run.started_at, run.name))
@@ -179,7 +193,7 @@ def get_run(storage: Storage, name: str | None) -> Run:
             known = ", ".join(run.name for run in list_runs(storage)) or "none yet"
             raise NotFound(f"There is no run {name!r} in {storage.url}; there are: {known}.")
         return run
-    runs = list(list_runs(storage))
+    runs = list(list_runs(storage, skip_damaged=True))
     if not runs:
         raise NotFound(
             f"There is no run in {storage.url} yet; `millrace run quickstart` makes one."
@@ -191,7 +205,7 @@ def latest_done(storage: Storage, recipe_name: str, before: str | None = None) -
     """Return the name of the latest finished run of a recipe, other than ``before``."""
     done = [
         run.name
-        for run in list_runs(storage)
+        for run in list_runs(storage, skip_damaged=True)
         if run.recipe_name == recipe_name and run.state == "done" and run.name != before
     ]
     return done[-1] if done else None

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from store.errors import Damaged, DiskFull, ReadOnlyHome, StoreError
+from store.errors import Damaged, DiskFull, ReadOnlyHome, StoreError, UsageError
 from store.home import (
     SCRATCH,
     TEMP_PREFIX,
@@ -48,6 +48,8 @@ class Storage:
     Any number of threads may use one object; other processes get their own by pickling, which
     carries the URL and the options. ``fsspec_options`` go to the file system of a bucket
     (``key``, ``secret``, ``client_kwargs`` …); credentials are otherwise found the usual way.
+
+    Raises `store.errors.UsageError` for an empty URL, which is no place.
 
     Names are checked: a name that is empty, absolute or climbs with ``..`` raises `ValueError`.
     Every other failure but an absent file (`FileNotFoundError`) is a `store.errors.StoreError`.
@@ -94,6 +96,13 @@ class Storage:
                 "delete it and run again to have it made anew"
             )
         return value
+
+    def read_json_or_none(self, name: str) -> dict[str, Any] | None:
+        """`read_json`, with None for a file that holds no JSON object too."""
+        try:
+            return self.read_json(name)
+        except Damaged:
+            return None
 
     def create(self, name: str, data: bytes, *, durable: bool = True) -> bool:
         """Write a new file unless the name is taken; return whether this call wrote it.
@@ -283,6 +292,8 @@ def _local_folder(url: str) -> str | None:
     """Return the absolute path that a URL or path means, None for a bucket."""
     for scheme in ("file://", "local://"):
         url = url.removeprefix(scheme)
+    if not url.strip():
+        raise UsageError("The home has an empty name; name a folder or a bucket with --home.")
     return None if "://" in url else os.path.abspath(os.path.expanduser(url))
 
 

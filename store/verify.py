@@ -29,6 +29,7 @@ from store.datasets import (
     unsealed,
 )
 from store.errors import Damaged, StoreError
+from store.hints import counted, human_bytes
 from store.identity import TableDigest, digest_file
 from store.inventory import Identity, Inventory, StoredFile, take_inventory
 from store.runs import find_run, run_name
@@ -40,11 +41,16 @@ DAMAGED_FOLDER = "damaged"
 _THREADS = min(8, os.cpu_count() or 1)
 _REMEDIES: dict[Kind, str] = {
     "damaged": "`millrace verify --repair` sets it aside, then run again",
-    "missing": "run again to have it made anew",
+    "missing": "`millrace verify --repair` sets the rest of its partition aside, then run again",
     "orphan": "a run that was killed left it, `millrace gc --delete` removes it",
     "unknown": "the store did not write it, look what it is and move it elsewhere",
 }
-_SET_ASIDE = "it was set aside, run again to have it made anew"
+_RUN_AGAIN = "run again to have it made anew"
+_SET_ASIDE: dict[Kind, str] = {
+    "damaged": "it was set aside",
+    "missing": "the rest of its partition was set aside",
+    "orphan": "it was set aside with its partition",
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +79,11 @@ class VerifyReport:
     findings: tuple[Finding, ...]
 
     def is_damaged(self) -> bool:
-        """Return whether anything is damaged or missing; orphans do no harm."""
-        return any(finding.kind in ("damaged", "missing") for finding in self.findings)
+        """Return whether anything is damaged or missing and was not set aside.
+
+        Orphans do no harm, and what was set aside is made anew by the next run.
+        """
+        return any(_is_harm(finding) and not finding.moved_to for finding in self.findings)
 
     def plain(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -87,10 +96,27 @@ def format_report(report: VerifyReport) -> str:
     counts = Counter(finding.kind for finding in report.findings)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts)) or "all as written"
     looked_at = (
-        f"{report.num_partitions} partitions, {report.num_manifests} datasets and "
-        f"{report.num_runs} runs, {report.size_bytes / 1e6:.1f} MB: {told}."
+        f"{counted(report.num_partitions, 'partition')}, "
+        f"{counted(report.num_manifests, 'dataset')} and {counted(report.num_runs, 'run')}, "
+        f"{human_bytes(report.size_bytes)}: {told}."
     )
-    return "\n".join([*(finding.sentence for finding in report.findings), looked_at])
+    sentences = [finding.sentence for finding in report.findings]
+    return "\n".join([*sentences, looked_at, *_repair_lines(report)])
+
+
+def _repair_lines(report: VerifyReport) -> list[str]:
+    """Say what a repair came to, if there was one."""
+    harm = [finding for finding in report.findings if _is_harm(finding)]
+    left = sum(not finding.moved_to for finding in harm)
+    if left == len(harm):
+        return []
+    if left:
+        return [f"Of {len(harm)} findings {left} could not be mended by setting aside; run again."]
+    return ["All that was damaged is set aside; run again to have it made anew."]
+
+
+def _is_harm(finding: Finding) -> bool:
+    return finding.kind in ("damaged", "missing")
 
 
 Progress = Callable[[int, int], None]
@@ -120,7 +146,7 @@ def verify(
     for one, receipt, found in _check_parts(storage, inventory, deep, progress):
         if receipt is not None:
             receipts[one] = receipt
-        if repair and any(finding.kind in ("damaged", "missing") for finding in found):
+        if repair and any(map(_is_harm, found)):
             found = _repair_part(storage, one, found)
         findings += found
     others = [
@@ -137,8 +163,8 @@ def verify(
     )
 
 
-def _found(kind: Kind, name: str, what: str) -> Finding:
-    return Finding(kind, name, f"{name} {what}; {_REMEDIES[kind]}.")
+def _found(kind: Kind, name: str, what: str, remedy: str | None = None) -> Finding:
+    return Finding(kind, name, f"{name} {what}; {remedy or _REMEDIES[kind]}.")
 
 
 def _all_files(inventory: Inventory) -> Iterator[StoredFile]:
@@ -317,7 +343,8 @@ def _check_manifest(
     for part in parts:
         missing = part_name(*part, ".json")
         if part not in inventory.receipts and not storage.exists(missing):
-            yield _found("missing", missing, f"is missing, though the manifest {name} names it")
+            what = f"is missing, though the manifest {name} names it"
+            yield _found("missing", missing, what, _RUN_AGAIN)
     if all(part in receipts for part in parts):
         dataset = Dataset(one.step, tuple(receipts[part] for part in parts))
         said = (one.fingerprint, body["digest"], body["rows"])
@@ -339,7 +366,8 @@ def _check_runs(
                 continue
             name = manifest_name(step.step, step.dataset)
             if Identity(step.step, step.dataset) not in inventory.manifests:
-                yield _found("missing", name, f"is missing, though the run {run} names it")
+                what = f"is missing, though the run {run} names it"
+                yield _found("missing", name, what, _RUN_AGAIN)
 
 
 def _repair_part(storage: Storage, one: Identity, found: list[Finding]) -> list[Finding]:
@@ -358,7 +386,8 @@ def _repair_file(storage: Storage, finding: Finding) -> Finding:
 
 def _repaired(finding: Finding, moved: tuple[str, ...]) -> Finding:
     what = finding.sentence.removesuffix(f"{_REMEDIES[finding.kind]}.")
-    return replace(finding, sentence=f"{what}{_SET_ASIDE}.", moved_to=moved)
+    sentence = f"{what}{_SET_ASIDE[finding.kind]}, {_RUN_AGAIN}."
+    return replace(finding, sentence=sentence, moved_to=moved)
 
 
 def _set_aside(storage: Storage, name: str) -> str:

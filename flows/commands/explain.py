@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any
 
-from catalog.explain import explain, why
+from catalog.explain import explain, few, why
 from flows.commands.context import of_run
 
 
@@ -28,5 +28,5 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         "fresh": len(plan.reused()),
         "differences": [asdict(difference) for difference in differences],
     }
-    lines = [difference.sentence for difference in differences]
+    lines = [f"  {few(one.parts, 'partition')}: {one.sentence}" for one in differences]
     return value, "\n".join([f"{plan.node.name}: {value['why']}", *lines])

@@ -8,6 +8,7 @@ from typing import Any
 
 from catalog.explain import why
 from flows.commands.context import Context, as_table, human_bytes, of_recipe
+from store.code_check import needs_check
 from store.estimate import estimate_graph
 
 
@@ -49,6 +50,7 @@ def _steps(context: Context) -> list[dict[str, Any]]:
                 "new": len(plan.parts) - reused - pending,
                 "pending": pending,
                 "pending_on": plan.pending_on,
+                "checked": needs_check(context.storage, plan),
                 "why": why(context.storage, plan),
                 "estimated_seconds": round(costs[name].seconds, 1),
                 "estimated_bytes": costs[name].size_bytes,
@@ -65,7 +67,9 @@ def _text(value: dict[str, Any]) -> str:
     header = ("step", "reused", "new", "depends", "seconds", "why")
     table = as_table(rows, header)
     if not any(step["new"] + step["pending"] for step in value["steps"]):
-        return f"{table}\n\nNothing would have to run."
+        checked = [step["step"] for step in value["steps"] if step["checked"]]
+        compared = f"One partition of {', '.join(checked)} would be computed again and compared."
+        return f"{table}\n\n{compared if checked else 'Nothing would have to run.'}"
     free = value["free_bytes"]
     room = f", of {human_bytes(free)} free" if free is not None else ""
     return (

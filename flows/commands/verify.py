@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def execute(options: Namespace) -> tuple[dict[str, Any], str]:
-    """Verify the home; exit code 1 if anything is damaged."""
+    """Verify the home; exit code 1 if anything is damaged or missing and was not set aside."""
     report = verify(existing_home(options), repair=options.repair, deep=options.deep)
     value = {**report.plain(), "exit_code": 1 if report.is_damaged() else 0}
     return value, format_report(report)

@@ -92,8 +92,12 @@ def _root(path: str) -> Path:
         raise RecipeError("ingest.path is empty; name the folder to read: --set ingest.path=DIR.")
     root = Path(path).expanduser()
     if not root.is_dir():
-        state = "is not a folder" if root.exists() else "does not exist"
-        raise InputError(f"The folder {root} {state}; correct ingest.path.")
+        if root.exists():
+            raise InputError(
+                f"{root} is a file; give the folder that holds it, {root.absolute().parent}, as "
+                "ingest.path."
+            )
+        raise InputError(f"The folder {root} does not exist; correct ingest.path.")
     return root
 
 

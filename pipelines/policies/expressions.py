@@ -76,10 +76,11 @@ def signals_of_rules(rules: Sequence[tuple[str, str]], schema: pa.Schema) -> lis
 
     Raises:
         RecipeError: if a condition is not one true-or-false expression, mentions a signal that does
-            not exist (the nearest one is named), or uses what rules may not use.
+            not exist (the nearest one is named), compares a signal with what it cannot be, or uses
+            what rules may not use.
     """
     with duckdb.connect() as connection:
-        connection.register("signals", schema.empty_table())
+        connection.register("signals", _absent_signals(schema))
         found = []
         for reason, condition in rules:
             _check_reason(reason)
@@ -108,11 +109,10 @@ def _parse(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -
     if not condition.strip():
         raise RecipeError(f"The rule {reason!r} has no condition; write SQL over signals.")
     sql = f"SELECT ({condition}\n)"
-    row = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchone()
-    assert row is not None
-    parsed = json.loads(row[0])
+    ((serialized,),) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
+    parsed = json.loads(serialized)
     if parsed.get("error"):
-        message = parsed.get("error_message", "it is empty")
+        message = " ".join(parsed.get("error_message", "it is empty").split())
         raise RecipeError(f"The rule {reason!r} is not a SQL expression: {message}.")
     node = parsed["statements"][0]["node"]
     selected = node.get("select_list", [])
@@ -142,12 +142,22 @@ def _signals_in(expression: dict[str, Any], reason: str, schema: pa.Schema) -> l
     return [name for name in schema.names if name in mentioned]
 
 
+def _absent_signals(schema: pa.Schema) -> pa.Table:
+    """Return one row of NULLs: what fails on it fails whatever a document is like.
+
+    No sub-condition cuts its neighbours short there, so that each one's constants are converted.
+    """
+    return pa.table({name: pa.nulls(1, schema.field(name).type) for name in schema.names})
+
+
 def _check_type(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> None:
     try:
-        kinds = connection.sql(f"SELECT ({condition}\n) AS answer FROM signals").types
+        asked = connection.sql(f"SELECT ({condition}\n) AS answer FROM signals")
+        kinds = asked.types
+        asked.fetchall()
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
-        raise RecipeError(f"The rule {reason!r} does not fit its signals: {message}") from error
+        raise RecipeError(f"The rule {reason!r} does not fit its signals: {message}.") from error
     if str(kinds[0]) != "BOOLEAN":
         raise RecipeError(f"The rule {reason!r} gives {kinds[0]}; it must be true or false.")
 

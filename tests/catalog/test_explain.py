@@ -53,14 +53,34 @@ def test_a_fresh_step_says_when_and_from_what_it_was_made(
 ) -> None:
     found = plans(home, fake.build_graph())
     assert {why(home, plan) for plan in found.values()} == {"up to date"}
-    receipt = found["split"].parts[1].receipt
-    assert receipt is not None
-    made = f"made {receipt.finished_at} from signatures p1, choices p1; code unchanged"
-    assert made in [sentence for sentence, _ in sentences(home, found["split"])]
+    (split,) = explain(home, found["split"])
+    assert (split.kind, split.parts) == ("fresh", ("p0", "p1", "p2"))
+    made = "from signatures (p0, p1, p2), choices (p0, p1, p2); code unchanged"
+    assert split.sentence.endswith(made)
     (choice,) = explain(home, found["choose_kept"])
-    assert choice.kind == "fresh"
-    assert "from decisions p0, p1, p2, signals p0, p1, p2, edges (8 partitions)" in choice.sentence
-    assert "from p0.txt; code" in explain(home, found["ingest"])[0].sentence
+    assert "from decisions (p0, p1, p2), signals (p0, p1, p2), edges (8 partitions)" in (
+        choice.sentence
+    )
+    (ingest,) = explain(home, found["ingest"])
+    assert "from p0.txt, p1.txt, p2.txt; code" in ingest.sentence
+    (edges,) = explain(home, found["link_duplicates"])
+    assert len(edges.parts) == 8
+
+
+def test_fresh_partitions_share_a_line_whenever_they_were_made(
+    home: Storage, fake: SimpleNamespace
+) -> None:
+    plan = plans(home, fake.build_graph())["split"]
+    at = ("2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00", "2026-01-01T00:00:00+00:00")
+    parts = tuple(
+        replace(part, receipt=replace(part.receipt, finished_at=time))
+        for part, time in zip(plan.parts, at, strict=True)
+        if part.receipt is not None
+    )
+    (one,) = explain(home, replace(plan, parts=parts))
+    assert one.sentence.startswith(f"made {at[2]} to {at[1]} from signatures")
+    (alone,) = explain(home, replace(plan, parts=parts[:1]))
+    assert alone.sentence == (f"made {at[0]} from signatures (p0), choices (p0); code unchanged")
 
 
 def test_a_changed_rule_is_named_once_for_all_partitions(
@@ -83,7 +103,8 @@ def test_a_new_file_is_a_new_partition(home: Storage, fake: SimpleNamespace) -> 
     assert why(home, found["ingest"]) == "2 new inputs"
     by_part = {parts: sentence for sentence, parts in sentences(home, found["ingest"])}
     assert by_part["p3", "p4"] == "new partition: no earlier output reads these files"
-    assert by_part["p0",].startswith("made ")
+    assert by_part["p0", "p1", "p2"].startswith("made ")
+    assert [one.kind for one in explain(home, found["ingest"])] == ["new", "fresh"]
 
 
 def test_changed_files_and_inputs_are_told_from_new_ones(

@@ -93,6 +93,10 @@ def test_documents_are_the_curated_ones(finished: Any, opened: catalog.OpenedRun
             {"doc_id": row["doc_id"], "text": row["text"]} for row in rows if row["split"] == split
         ]
         assert len(mine) > 5
+    with pytest.raises(UsageError, match="no split 'trian'; did you mean 'train'"):
+        opened.documents(split="trian")
+    with pytest.raises(UsageError, match="no split ''; there are: train, heldout"):
+        opened.documents(split="")
 
 
 def test_decisions_have_reasons_and_values(opened: catalog.OpenedRun) -> None:

@@ -185,11 +185,31 @@ def test_outcomes_agree_with_the_decisions(finished: Any) -> None:
 
 def test_the_text_is_for_reading(finished: Any) -> None:
     text = format_trace(ask(finished, "p0.txt#11"))
-    assert text.splitlines()[0] == "run first: 1 documents found by uri, record key or url"
+    lines = text.splitlines()
+    assert lines[0] == "run first: 1 document found by uri, record key or url"
+    starts = ["  ingest ", "  apply_policy ", "  read from ", "  text ", "  signals "]
+    stands = [next(i for i, line in enumerate(lines) if line.startswith(s)) for s in starts]
+    assert stands == sorted(stands)
+    assert lines[-1] == "  signals     num_chars=5, num_words=2"
     assert "apply_policy       dropped  length.short" in text
     assert "rule      num_chars < 20" in text
     assert "values    num_chars = 5" in text
     assert "(no id)  quarantined by ingest" in format_trace(ask(finished, "broken"))
+
+
+def test_many_signals_stand_on_short_lines_of_a_document_alone(finished: Any) -> None:
+    traced = ask(finished, "p0.txt#11")
+    signals = {f"share_of_something_{i}": -i / 7e9 for i in range(40)}
+    traced["documents"][0]["signals"] = signals
+    _, found, listed = format_trace(traced).partition("  signals     ")
+    lines = f"{found}{listed}".splitlines()
+    assert len(lines) > 10
+    assert max(map(len, lines)) <= 100
+    told = [pair.split("=") for pair in " ".join(listed.split()).split(", ")]
+    assert {name: float(value) for name, value in told} == pytest.approx(signals, rel=1e-3)
+    traced["num_found"] = 2
+    assert "share_of_something" not in format_trace(traced)
+    assert "and 1 more document:" in format_trace(traced)
 
 
 def test_what_a_terminal_obeys_is_escaped(fake: SimpleNamespace, finished: Any) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -196,12 +197,14 @@ def impostor(tmp_path: Path) -> Iterator[Any]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(token_in_record: str, code: str, *arguments: str, port: int = 1) -> Any:
-        process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE)
+        folder = server_folder(str(tmp_path))
+        folder.mkdir()
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, cwd=folder
+        )
         started.append(process)
         assert process.stdout is not None
         process.stdout.readline()  # it is up
-        folder = server_folder(str(tmp_path))
-        folder.mkdir()
         record = {"pid": process.pid, "port": port, "token": token_in_record}
         record |= {"since": "2020-01-01T00:00:00+00:00", "version": "0"}
         (folder / module.RECORD).write_text(json.dumps(record))
@@ -248,6 +251,8 @@ def test_a_configured_server_is_used_and_nothing_is_started(
     environment = client_environment(theirs, str(tmp_path))
     assert environment["PREFECT_API_URL"] == theirs
     assert environment["DO_NOT_TRACK"] == "1"
+    assert environment["PREFECT_LOGGING_LEVEL"] == "INFO"
+    assert environment["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
     assert not {"PREFECT_HOME", "PREFECT_PROFILE", module.OWN_API_URL} & set(environment)
 
 
@@ -363,6 +368,22 @@ def test_a_running_server_is_used_again(home: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_copied_home_leaves_the_originals_server_alone(home: str, tmp_path: Path) -> None:
+    before = server_status(home)
+    assert before["running"]
+    copied = server_folder(str(tmp_path))
+    copied.mkdir()
+    shutil.copy(Path(before["folder"]) / module.RECORD, copied)
+    status = server_status(str(tmp_path))
+    assert (status["running"], status["url"]) == (False, None)
+    assert stop_server(str(tmp_path)) is False
+    assert list(copied.glob(module.RECORD)) == []
+    assert server_status(home) == before
+    (tmp_path / "other-name").symlink_to(home)
+    assert server_status(str(tmp_path / "other-name"))["pid"] == before["pid"]
+
+
+@pytest.mark.slow
 def test_the_server_tells_nobody_and_keeps_to_its_folder(home: str) -> None:
     status = server_status(home)
     with urllib.request.urlopen(f"{status['url']}/admin/settings", timeout=10) as answer:
@@ -428,6 +449,24 @@ def state_changes(api_url: str, kind: str) -> set[tuple[str, str]]:
         (event["resource"]["prefect.resource.id"], event["event"].removeprefix(prefix))
         for event in found["events"]
     }
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_told_by_its_exception_alone(home: str) -> None:
+    """Prefect's own traceback goes to the server, not to stderr."""
+    code = """
+from prefect import flow
+@flow
+def failing(): raise ValueError("told once")
+try:
+    failing()
+except ValueError as error:
+    print(error)
+drain()
+"""
+    assert run_python(CONFIGURE + code, home) == "told once\n"
+    found = ask(server_status(home)["url"], "logs/filter", logs={"level": {"ge_": 40}})
+    assert any("told once" in log["message"] for log in found)
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+import hashlib
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -33,7 +35,8 @@ def test_equal_texts_are_on_one_side_and_the_draw_is_the_documented_one(drawn, r
     rows = split(inputs_of(**given_), SplitConfig(ratio, seed)).rows
     assert rows.schema.equals(SPLITS)
     assert rows["doc_id"].to_pylist() == [i for i, k in zip(ids, kept, strict=True) if k]
-    side = {n: int(hash_text(str(n))[8:16], 16) ^ seed for n in range(10)}
+    texts = {n: f"{seed}:{hash_text(str(n))}".encode() for n in range(10)}
+    side = {n: int(hashlib.md5(text).hexdigest()[:8], 16) for n, text in texts.items()}
     expected = [
         "heldout" if side[n] < ratio * 2**32 else "train"
         for n, k in zip(normals, kept, strict=True)
@@ -46,6 +49,15 @@ def test_the_share_is_about_the_ratio():
     _, given_ = tables(list(range(4000)), [True] * 4000)
     sides = split(inputs_of(**given_), SplitConfig(0.25)).rows["split"].to_pylist()
     assert 0.22 < sides.count("heldout") / len(sides) < 0.28  # 4 standard errors
+
+
+def test_another_seed_draws_independently():
+    _, given_ = tables(list(range(4000)), [True] * 4000)
+    drawn = []
+    for seed in (0, 1):
+        sides = split(inputs_of(**given_), SplitConfig(0.25, seed)).rows["split"].to_pylist()
+        drawn.append({number for number, side in enumerate(sides) if side == "heldout"})
+    assert 190 < len(drawn[0] & drawn[1]) < 310  # 4000 / 16, and 4 standard errors
 
 
 @pytest.mark.parametrize("config", [{"heldout_ratio": 1.0}, {"heldout_ratio": -0.1}, {"seed": -1}])

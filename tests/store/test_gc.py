@@ -21,7 +21,7 @@ from toy_steps import (
 
 from store.datasets import manifest_name
 from store.errors import Damaged, UsageError
-from store.gc import Share, collect_garbage, format_report
+from store.gc import GcReport, Share, collect_garbage, format_report
 from store.inventory import take_inventory
 from store.lease import Leases
 from store.runs import begin_run, find_run, list_runs, run_name, save_run
@@ -86,8 +86,28 @@ def test_a_dry_run_tells_the_same_and_deletes_nothing(home, two_runs):
     assert dry.num_deleted == 0
     assert "--delete" in format_report(dry)
     wet = collect_garbage(home, delete=True, keep_runs=1)
+    assert format_report(wet).endswith(f"{wet.num_deleted} files were deleted.")
     assert (dry.steps, dry.others, dry.kept) == (wet.steps, wet.others, wet.kept)
     assert wet.total.size_bytes == sum(sizes[name] for name in set(sizes) - names(home))
+
+
+def test_a_report_has_sizes_and_counts_that_people_read():
+    steps = {
+        "a": Share(1, 999),
+        "b": Share(2, 1000),
+        "c": Share(0, 999_949),
+        "d": Share(3, 999_950),
+    }
+    report = GcReport(steps=steps, kept=Share(9, 2_500_000_000), num_deleted=1)
+    lines = [line.split() for line in format_report(report).splitlines()]
+    assert lines[:4] == [
+        ["a", "1", "file", "999", "B"],
+        ["b", "2", "files", "1.0", "kB"],
+        ["c", "0", "files", "999.9", "kB"],
+        ["d", "3", "files", "1.0", "MB"],
+    ]
+    assert lines[5] == ["kept", "9", "files", "2.5", "GB"]
+    assert lines[6] == ["1", "file", "was", "deleted."]
 
 
 def test_partitions_without_any_run_are_garbage_when_they_are_old(home, corpus):

@@ -398,15 +398,6 @@ def test_a_row_that_goes_missing_is_not_published(home, corpus):
     assert not list(home.list("parts/lose_line"))
 
 
-def test_no_room_for_the_estimate_begins_nothing(home, corpus, quick_path, monkeypatch):
-    log = quick_path / "log"
-    monkeypatch.setattr(Storage, "free_bytes", lambda self: 10)
-    with pytest.raises(DiskFull, match=r"estimated to write .* MB free; make room"):
-        run_graph(home, toy_graph(corpus, log))
-    assert not log.exists()
-    assert not list(home.list(""))
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     """A real file system of two megabytes."""

@@ -384,6 +384,12 @@ def test_urls(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("url", ["", "  ", "file://", "local://"])
+def test_an_empty_url_is_not_the_current_folder(url):
+    with pytest.raises(UsageError, match="empty name; name a folder or a bucket with --home"):
+        Storage(url)
+
+
 def test_a_url_that_nobody_knows_is_a_wrong_use():
     with pytest.raises(UsageError, match=r"nosuch://x.*--home"):
         Storage("nosuch://x").exists("a")

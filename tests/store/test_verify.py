@@ -55,7 +55,9 @@ def test_a_home_as_it_was_written_has_no_findings(home, results):
     assert (report.num_partitions, report.num_manifests, report.num_runs) == (20, 7, 1)
     stored = sum(size for folder in FOLDERS for _, size, _ in home.list(folder))
     assert report.size_bytes == stored
-    assert format_report(report).endswith("MB: all as written.")
+    told = format_report(report)
+    assert told.startswith("20 partitions, 7 datasets and 1 run, ")
+    assert told.endswith("kB: all as written.")
 
 
 def test_an_absent_home_has_nothing_wrong_with_it(tmp_path):
@@ -110,13 +112,17 @@ def test_what_is_missing_is_found(home, results):
         home.delete(name)
         report = verify(home)
         assert kinds(report) == [("missing", name)]
-        assert "run again" in report.findings[0].sentence
+        assert "`millrace verify --repair` sets the rest" in report.findings[0].sentence
         assert report.is_damaged()
         home.replace(name, data)
     name = part_name("read_lines", receipt.fingerprint, ".json")
     home.delete(name)
     orphans = [("orphan", receipt.data_name()), ("orphan", receipt.quarantine_name())]
-    assert kinds(verify(home)) == [*orphans, ("missing", name)]
+    report = verify(home, repair=True)
+    assert kinds(report) == [*orphans, ("missing", name)]
+    assert report.findings[-1].sentence.endswith("names it; run again to have it made anew.")
+    assert report.is_damaged()  # nothing is there to be set aside
+    assert format_report(report).endswith("1 missing, 2 orphan.")
 
 
 def test_a_manifest_that_a_run_names_must_be_there(home, results):
@@ -203,6 +209,9 @@ def test_repair_sets_aside_and_the_next_run_makes_the_same_anew(home, corpus, re
     report = verify(home, repair=True)
     assert {f.name for f in report.findings if f.kind in ("damaged", "missing")} >= set(names)
     assert len(found.findings) == len(report.findings)
+    assert (found.is_damaged(), report.is_damaged()) == (True, False)
+    assert format_report(report).endswith("set aside; run again to have it made anew.")
+    assert "set aside;" not in format_report(found)
     moved = [name for finding in report.findings for name in finding.moved_to]
     assert moved
     for name in moved:  # nothing is deleted
@@ -216,6 +225,16 @@ def test_repair_sets_aside_and_the_next_run_makes_the_same_anew(home, corpus, re
     assert sum(computed(again).values()) == len({n for n in names if not n.startswith("datasets")})
     assert store_files(home) == before
     assert verify(home, deep=True).findings == ()
+
+
+def test_a_repair_says_what_it_could_not_set_aside(home, results):
+    damage_rows(home, results)
+    home.delete(
+        part_name("read_lines", results["read_lines"].dataset.parts[0].fingerprint, ".json")
+    )
+    report = verify(home, repair=True)
+    assert report.is_damaged()
+    assert format_report(report).splitlines()[-1].startswith("Of 2 findings 1 could not")
 
 
 def test_what_is_damaged_twice_is_kept_twice(home, corpus, results):

@@ -109,6 +109,12 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> Non
         STEP.list_parts(config_of(tmp_path / name))
 
 
+def test_a_file_in_place_of_the_folder_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_bytes(b"x")
+    with pytest.raises(InputError, match=rf"is a file; .*holds it, {tmp_path}, as ingest\.path"):
+        STEP.list_parts(config_of(tmp_path / "file.txt"))
+
+
 def test_a_recipe_without_a_path_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"ingest\.path is empty"):
         STEP.list_parts(IngestConfig(kind="files"))

@@ -1,0 +1,1 @@
+"""Tokenizer training: a deterministic sample of the curated text, and SentencePiece."""

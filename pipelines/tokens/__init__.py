@@ -1,0 +1,1 @@
+"""Token shards from curated text."""

@@ -1,0 +1,168 @@
+"""Training on real text: bytes that repeat, what the model is, corpora that do not do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from memory_part import inputs_of
+from sentencepiece import SentencePieceProcessor
+from small_corpus import curated, real_parts, real_texts
+
+from data_contracts.errors import InputError, RecipeError
+from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
+from pipelines.tokenizer.train_tokenizer import (
+    STEP,
+    TokenizerConfig,
+    train_model,
+    train_tokenizer,
+)
+from store.identity import digest_bytes
+from store.step import Output
+
+CONFIG = TokenizerConfig(vocab_size=800)
+
+
+def train(tables, config=CONFIG) -> Output:
+    return train_tokenizer(inputs_of(curated=tables), config)
+
+
+@pytest.fixture(scope="module")
+def output():
+    return train(real_parts())
+
+
+def test_one_row_holds_the_model(output):
+    assert output.rows.schema.equals(TOKENIZERS)
+    (row,) = output.rows.to_pylist()
+    assert row["name"] == "tokenizer.model"
+    assert row["digest"] == digest_bytes(row["data"])
+    assert SentencePieceProcessor(model_proto=row["data"]).vocab_size() == 800
+
+
+def test_the_same_text_gives_the_same_bytes_in_another_process_folder_and_partition(tmp_path):
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from small_corpus import curated, real_texts\n"
+        "from test_train_tokenizer import train\n"
+        "print(train([curated(real_texts())]).rows['digest'][0])"
+    )
+    here = Path(__file__).resolve().parent
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(here), str(here.parent)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(here.parents[2]), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")  # nor does the trainer print anything
+    assert done.stdout.strip() == train(real_parts()).rows["digest"][0].as_py()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_are_what_the_model_does(output):
+    tokenizer = tokenizer_of(output.rows)
+    train_texts = [text for i, text in enumerate(real_texts()) if i % 5]
+    heldout = [text for i, text in enumerate(real_texts()) if i % 5 == 0]
+    num_bytes = sum(len(text.encode()) for text in heldout)
+    num_tokens = sum(len(tokenizer.encode(text)) for text in heldout)
+    assert output.facts == {
+        "num_pieces": 800,
+        "sample_documents": len(train_texts),
+        "sample_bytes": sum(len(text.encode()) for text in train_texts),
+        "sample_lines": sum(len(list(filter(None, t.split("\n")))) for t in train_texts),
+        "cut_lines": 0,
+        "bytes_per_token": num_bytes / num_tokens,
+        "measured_on": "heldout",
+    }
+    assert 1.5 < output.facts["bytes_per_token"] < 8
+
+
+def test_heldout_text_is_not_learnt_from():
+    texts = [text + ("zqxjkvw" * 2000 if i % 5 == 0 else "") for i, text in enumerate(real_texts())]
+    assert train([curated(texts)]).rows.equals(train([curated(real_texts())]).rows)
+
+
+def test_without_heldout_text_the_train_text_is_measured():
+    table = curated(real_texts())
+    table = table.filter(pa.compute.equal(table["split"], "train"))
+    assert train([table]).facts["measured_on"] == "train"
+
+
+def test_pieces_keep_digits_and_lines_apart_and_know_indents(output):
+    tokenizer = tokenizer_of(output.rows)
+    pieces = [tokenizer.piece(i) for i in range(800)]
+    learnt = pieces[262:]
+    assert not any(sum(c.isdigit() for c in piece) > 1 for piece in learnt)
+    assert not any(set("\n\t") & set(piece) for piece in learnt)
+    assert "▁▁▁▁" in learnt
+
+
+def test_the_budget_bounds_the_sample():
+    facts = train(real_parts(), TokenizerConfig(vocab_size=400, sample_bytes=30_000)).facts
+    assert facts["sample_bytes"] == 30_000
+    assert facts["sample_documents"] < 10
+
+
+def test_long_lines_and_the_trainers_own_signs_are_learnt_from():
+    lines = [text.replace("\n", " \u2585 ") for text in real_texts()]
+    assert train([curated(lines)], TokenizerConfig(vocab_size=600)).facts["cut_lines"] == 0
+    lines = [text.replace("\n", " ") for text in real_texts()]
+    output = train([curated(lines)], TokenizerConfig(vocab_size=600))
+    assert output.facts["cut_lines"] > 10
+    learnt = [tokenizer_of(output.rows).piece(i) for i in range(262, 600)]
+    assert "self" in " ".join(learnt)
+
+
+@pytest.mark.parametrize("texts", [[], ["held out"], ["held out", ""]])
+def test_no_text_is_an_error(texts):
+    with pytest.raises(InputError, match="no text in the train split"):
+        train([curated(texts)])
+    with pytest.raises(InputError, match="no text in the train split"):
+        train([])
+
+
+@pytest.mark.parametrize("text", ["a", " ", "\n", "\n\t\u2585", "hello world " * 10])
+def test_too_little_text_for_any_tokenizer_is_an_error(text):
+    with pytest.raises(InputError, match="too small to train"):
+        train([curated(["held out", text])])
+
+
+def test_a_vocabulary_that_does_not_fit_the_text_is_an_error():
+    with pytest.raises(RecipeError, match=r"yields only [0-9,]+ pieces; set it to") as caught:
+        train([curated(real_texts()[:4])], TokenizerConfig(vocab_size=50_000))
+    most = int(str(caught.value).split("yields only ")[1].split(" ")[0].replace(",", ""))
+    train([curated(real_texts()[:4])], TokenizerConfig(vocab_size=most))
+    with pytest.raises(RecipeError, match="characters of the train split take"):
+        train([curated(real_texts())], TokenizerConfig(vocab_size=300))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"vocab_size": 299},
+        {"vocab_size": 1_000_001},
+        {"sample_bytes": 0},
+        {"num_threads": 0},
+        {"character_coverage": 0.5},
+    ],
+)
+def test_values_out_of_range_are_refused(values):
+    with pytest.raises(RecipeError, match=f"tokenizer.{next(iter(values))} is"):
+        TokenizerConfig(**values)
+
+
+def test_an_error_in_reading_is_not_taken_for_the_end_of_the_text():
+    def lines():
+        yield from real_texts()[0].split("\n")
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        train_model(lines(), CONFIG)
+
+
+def test_the_step_counts_what_changes_the_model():
+    assert (STEP.kind, STEP.emits, STEP.inputs) == ("whole", "model", {"curated": "all"})
+    assert STEP.libraries == ("sentencepiece",)

@@ -1,0 +1,108 @@
+"""From curated partitions to opened shards through a real home: what is kept, shared and redone."""
+
+from dataclasses import dataclass
+
+import pytest
+from small_corpus import real_parts
+
+from data_contracts.documents import CURATED
+from data_contracts.errors import Damaged
+from data_contracts.shards import file_names, open_shards, verify_shards
+from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
+from pipelines.tokenizer.train_tokenizer import TokenizerConfig
+from pipelines.tokens.pack_tokens import SPLITS, PackConfig
+from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
+from store.datasets import StoredPart
+from store.graph import Graph, Node
+from store.plan import plan_node
+from store.runner import Runner
+from store.step import Output, SourcePart, Step, uncounted
+from store.storage import Storage
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """How many of the two partitions there are."""
+
+    num_parts: int = uncounted(2)
+
+
+def curate(inputs, config):
+    table = real_parts()[int(inputs.key)]
+    return Output(table, facts={"records_framed": len(table)})
+
+
+def list_parts(config):
+    return [SourcePart(str(i), ()) for i in range(config.num_parts)]
+
+
+CURATE = Step("curate", 1, "source", curate, CorpusConfig, CURATED, list_parts=list_parts)
+
+
+def run(storage, num_parts=2, vocab_size=600):
+    graph = Graph(
+        [
+            Node(CURATE, CorpusConfig(num_parts)),
+            Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size), {"curated": "curate"}),
+            Node(PACK_TOKENS, PackConfig(), {"curated": "curate", "tokenizer": "train_tokenizer"}),
+        ]
+    )
+    plans, results = {}, {}
+    with Runner(storage) as runner:
+        for node in graph:
+            plan = plan_node(storage, node, plans)
+            results[node.name] = runner.run(plan)
+            plans[node.name] = plan.completed(results[node.name].dataset)
+    return results
+
+
+def folders(storage, result, tmp_path):
+    """Return the folders of the packed partitions' files, as a trainer gets them."""
+    found = []
+    for receipt in result.dataset.parts:
+        part = StoredPart(storage, receipt, "all")
+        folder = {part.file(name, tmp_path).parent for name in file_names(SPLITS)}
+        found += folder
+    return found
+
+
+def test_shards_lie_in_the_home_and_open_as_one_set(tmp_path):
+    storage = Storage(str(tmp_path / "home"))
+    packed = run(storage)["pack_tokens"]
+    where = folders(storage, packed, tmp_path)
+    assert len(where) == 2
+    opened = [open_shards(where, [split]) for split in SPLITS]
+    assert sum(shards.num_documents for shards in opened) == sum(map(len, real_parts())) > 30
+    facts = [receipt.facts for receipt in packed.dataset.parts]
+    assert [shards.num_tokens for shards in opened] == [
+        sum(fact[f"{split}_tokens"] for fact in facts) for split in SPLITS
+    ]
+    assert sum(map(verify_shards, where)) > 0
+    assert packed.dataset.rows.kept == packed.dataset.rows.num_in > 30
+    assert [result.num_computed for result in run(storage).values()] == [0, 0, 0]
+
+
+def test_another_tokenizer_makes_other_partitions_and_the_two_do_not_mix(tmp_path):
+    storage = Storage(str(tmp_path / "home"))
+    one = run(storage)["pack_tokens"]
+    other = run(storage, vocab_size=700)
+    assert [result.num_computed for result in other.values()] == [0, 1, 2]
+    digests = {
+        open_shards(folder).tokenizer_digest
+        for result in (one, other["pack_tokens"])
+        for folder in folders(storage, result, tmp_path)
+    }
+    assert len(digests) == 2
+
+
+def test_a_cut_shard_is_found_when_it_is_asked_for(tmp_path):
+    storage = Storage(str(tmp_path / "home"))
+    packed = run(storage, num_parts=1)["pack_tokens"]
+    (folder,) = folders(storage, packed, tmp_path)
+    path = folder / "train.bin"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(Damaged):
+        folders(storage, packed, tmp_path)
+    with pytest.raises(Damaged):
+        open_shards(folder)

@@ -1,0 +1,179 @@
+"""The loop: micro-batches that add up, a model that learns, and stops that say why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_contracts.errors import Damaged, UsageError
+from training.checkpoint import MODEL
+from training.loader import PADDING, Rows
+from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, Plan, gradients, train
+from training.metrics import Progress
+from training.model import ModelConfig, new_decoder
+from training.objectives import Causal
+from training.optim import AdamWConfig, new_adamw
+from training.precision import Precision
+
+CONFIG = ModelConfig(40, 2, 32, 4, 2, 48, 16)
+
+
+def uneven_rows(step: int) -> Rows:
+    """Return 8 rows with between 1 and 16 real tokens, so that row means are not the batch's."""
+    draw = np.random.default_rng(step)
+    tokens = draw.integers(3, 40, (8, 17))
+    tokens[:, 0] = range(3, 11)  # so that no two rows begin alike
+    for row, length in enumerate(draw.integers(2, 18, 8)):
+        tokens[row, length:] = PADDING
+    return Rows(tokens, np.arange(8) + 8 * step)
+
+
+def parts_of(**changes: object) -> Parts:
+    model = new_decoder(CONFIG, 0)
+    parts = Parts(
+        model=model,
+        optimizer=new_adamw(model, AdamWConfig(weight_decay=0.0)),
+        objective=Causal(bos_id=1),
+        rows=uneven_rows,
+        learning_rate=lambda step: 3e-3,
+        precision=Precision("float32", "asked for"),
+        settings={"seed": 0},
+    )
+    return dataclasses.replace(parts, **changes)
+
+
+def ignore(progress: Progress) -> None:
+    pass
+
+
+def test_micro_batches_of_any_size_give_the_gradient_of_the_whole() -> None:
+    found = {}
+    for micro_batch_rows in (8, 4, 1, 3):
+        parts = parts_of()
+        batch = parts.objective.batch(uneven_rows(0))
+        assert len({int((row >= 0).sum()) for row in batch.targets}) > 2
+        plan = Plan(num_steps=1, micro_batch_rows=micro_batch_rows, clip_norm=1e9)
+        loss, norm = gradients(parts, plan, batch)
+        found[micro_batch_rows] = (
+            loss,
+            norm,
+            torch.cat([p.grad.flatten() for p in parts.model.parameters() if p.grad is not None]),
+        )
+    whole = found.pop(8)
+    assert whole[1] > 0.1
+    assert len(found) == 3
+    for loss, norm, gradient in found.values():
+        assert loss == pytest.approx(whole[0], abs=1e-6)
+        assert norm == pytest.approx(whole[1], rel=1e-5)
+        torch.testing.assert_close(gradient, whole[2], rtol=0, atol=1e-6)
+
+
+def test_the_gradient_is_clipped_to_the_norm() -> None:
+    parts = parts_of()
+    plan = Plan(num_steps=1, micro_batch_rows=8, clip_norm=0.01)
+    _, before = gradients(parts, plan, parts.objective.batch(uneven_rows(0)))
+    squares = sum(float(p.grad.square().sum()) for p in parts.model.parameters())
+    assert before > 0.1
+    assert squares**0.5 == pytest.approx(0.01, rel=1e-3)
+
+
+def test_one_batch_is_learnt_by_heart(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    parts = parts_of(rows=lambda step: uneven_rows(0), bytes_per_token=2.0)
+    train(parts, Plan(num_steps=120, micro_batch_rows=8), tmp_path, seen.append)
+    assert [progress.step for progress in seen] == list(range(1, 121))
+    assert seen[0].loss == pytest.approx(np.log(40), rel=0.03)
+    assert seen[-1].loss < 0.05
+    assert seen[0].bits_per_byte == pytest.approx(seen[0].loss / np.log(2) / 2)
+    assert seen[-1].seconds_left == 0
+    assert all(0 <= progress.waiting_ratio < 1 for progress in seen)
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(10, 121, 10))
+    assert lines[-1]["loss"] == seen[-1].loss
+
+
+def test_evaluation_happens_where_due_and_at_the_end(tmp_path: Path) -> None:
+    modes: list[bool] = []
+    parts = parts_of()
+
+    def evaluate() -> dict[str, float]:
+        modes.append(parts.model.training)
+        return {"score": float(len(modes))}
+
+    parts = dataclasses.replace(parts, evaluate=evaluate)
+    seen: list[Progress] = []
+    plan = Plan(num_steps=5, micro_batch_rows=8, evaluate_every_steps=2, log_every_steps=100)
+    train(parts, plan, tmp_path, seen.append)
+    assert [dict(p.scores) for p in seen] == [{}, {"score": 1}, {}, {"score": 2}, {"score": 3}]
+    assert modes == [False] * 3
+    assert parts.model.training
+    assert len((tmp_path / METRICS).read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_broken_loss_stops_with_step_and_rows(tmp_path: Path, bad: float) -> None:
+    parts = parts_of()
+
+    def break_it(progress: Progress) -> None:
+        if progress.step == 3:
+            with torch.no_grad():
+                parts.model.blocks[0].attention.output.weight[0, 0] = bad
+
+    plan = Plan(num_steps=9, micro_batch_rows=4, checkpoint_every_steps=2)
+    with pytest.raises(NotFinite, match=r"step 3 has loss nan .* rows \[24, 25, 26, 27, 28, 29"):
+        train(parts, plan, tmp_path, break_it)
+    names = [path.name for path in (tmp_path / CHECKPOINTS).iterdir()]
+    assert names == ["step-00000002"]
+    again = parts_of()  # what was saved before is whole, and goes on
+    trained = train(again, plan, tmp_path, ignore)
+    assert trained.resumed_from_step == 2
+    assert trained.checkpoint.name == "step-00000009"
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    plan = Plan(num_steps=2, micro_batch_rows=8)
+    train(parts_of(), plan, tmp_path, ignore)
+    with pytest.raises(UsageError, match=r"was trained with seed = 0, not 1; use another folder"):
+        train(parts_of(settings={"seed": 1}), plan, tmp_path, ignore)
+
+
+def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
+    plan = Plan(num_steps=3, micro_batch_rows=8)
+    first = train(parts_of(), plan, tmp_path, ignore)
+    metrics = (tmp_path / METRICS).read_bytes()
+    seen: list[Progress] = []
+    again = train(parts_of(), plan, tmp_path, seen.append)
+    assert seen == []
+    assert again.resumed_from_step == 3
+    assert again.checkpoint == first.checkpoint
+    assert (tmp_path / METRICS).read_bytes() == metrics
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path: Path) -> None:
+    plan = Plan(num_steps=4, micro_batch_rows=8, checkpoint_every_steps=2)
+    straight = parts_of()
+    first = train(straight, plan, tmp_path, ignore)
+    (first.checkpoint / MODEL).write_bytes(b"damaged")
+    parts = parts_of()
+    again = train(parts, plan, tmp_path, ignore)
+    assert again.resumed_from_step == 2
+    (told,) = again.damaged_checkpoints
+    assert f"{MODEL} of checkpoint {first.checkpoint} is not what was written" in told
+    assert all(map(torch.equal, straight.model.parameters(), parts.model.parameters()))
+    for folder in (tmp_path / CHECKPOINTS).iterdir():
+        (folder / MODEL).write_bytes(b"damaged")
+    with pytest.raises(Damaged, match="is whole"):
+        train(parts_of(), plan, tmp_path, ignore)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"num_steps": 0}, {"micro_batch_rows": 0}, {"evaluate_every_steps": 0}]
+)
+def test_an_impossible_plan_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(wrong))} is 0; give a number above 0"):
+        Plan(**{"num_steps": 1, "micro_batch_rows": 1, **wrong})

@@ -1,0 +1,52 @@
+"""The causal objective: which tokens are asked for, of which document, at what cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from training.loader import PADDING, Rows
+from training.model import ModelConfig, new_decoder
+from training.objectives import IGNORED, Causal, token_losses
+
+CONFIG = ModelConfig(40, 1, 16, 2, 1, 24, 16)
+
+
+def rows(*lines: list[int]) -> Rows:
+    return Rows(np.array(lines, np.int64), np.arange(len(lines)))
+
+
+def test_targets_are_the_next_tokens_but_no_beginnings_and_no_padding() -> None:
+    batch = Causal(bos_id=1).batch(rows([5, 2, 1, 7, 8, 2, 1, 9], [1, 4, 2, 1, 6, -1, -1, -1]))
+    assert batch.tokens_BT.tolist() == [[5, 2, 1, 7, 8, 2, 1], [1, 4, 2, 1, 6, 0, 0]]
+    nothing = IGNORED
+    assert batch.targets.tolist() == [
+        [2, nothing, 7, 8, 2, nothing, 9],
+        [4, 2, nothing, 6, nothing, nothing, nothing],
+    ]
+    assert batch.documents_BT.tolist() == [[0, 0, 1, 1, 1, 1, 2], [1, 1, 1, 2, 2, 2, 2]]
+    assert batch.num_targets == 8
+    assert PADDING == -1
+
+
+def test_the_loss_is_the_log_share_of_each_target() -> None:
+    model, objective = new_decoder(CONFIG, 0), Causal(bos_id=1)
+    batch = objective.batch(rows([5, 2, 1, 7, 8, 2, 1, 9], [1, 4, 2, 1, 6, -1, -1, -1]))
+    shares = torch.softmax(model(batch.tokens_BT, batch.documents_BT).double(), dim=-1)
+    expected = torch.zeros(2, 7, dtype=torch.float64)
+    for b in range(2):
+        for t in range(7):
+            target = int(batch.targets[b, t])
+            if target != IGNORED:
+                expected[b, t] = -torch.log(shares[b, t, target])
+    torch.testing.assert_close(token_losses(model, batch).double(), expected)
+    total = objective.loss_sum(model, batch)
+    torch.testing.assert_close(total.double(), expected.sum())
+    assert total.dtype == torch.float32
+
+
+def test_parts_of_a_batch_are_its_rows() -> None:
+    batch = Causal(bos_id=1).batch(rows(*[[1, n, n + 1, 2] for n in range(3, 8)]))
+    parts = [batch.part(start, start + 2) for start in (0, 2, 4)]
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert torch.equal(torch.cat([part.targets for part in parts]), batch.targets)

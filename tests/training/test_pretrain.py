@@ -1,0 +1,169 @@
+"""Pre-training as a whole: killed and gone on, the same bits; what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data_contracts.errors import InputError, UsageError
+from data_contracts.shards import ShardSet
+from training.checkpoint import MODEL, OPTIMIZER, load_decoder
+from training.heldout import Scorer, score_documents
+from training.metrics import Progress
+from training.pretrain import PretrainConfig, PretrainResult, pretrain
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = PretrainConfig(
+    depth=1,
+    context_tokens=16,
+    batch_rows=4,
+    micro_batch_rows=2,
+    num_steps=12,
+    warm_up_steps=3,
+    dtype="float32",
+    checkpoint_every_steps=4,
+    evaluate_every_steps=6,
+    log_every_steps=1,
+)
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[1])
+from data_contracts.shards import open_shards
+from training import pretrain
+from training.checkpoint import MODEL
+from training.pretrain import PretrainConfig
+
+shards, out, when = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if when == "saving 8":  # all files written, the folder not yet in its place
+    rename = Path.rename
+    Path.rename = lambda self, to: kill() if to.name == "step-00000008" else rename(self, to)
+config = eval(sys.argv[5], {"PretrainConfig": PretrainConfig, "AdamWConfig": pretrain.AdamWConfig})
+data = open_shards(shards)
+pretrain.pretrain(config, data, out, lambda p: kill() if when == f"after {p.step}" else None, data)
+"""
+
+
+def ignore(progress: Progress) -> None:
+    pass
+
+
+def run_killed(shards: Path, out: Path, when: str) -> None:
+    command = [sys.executable, "-c", KILLED, str(ROOT), str(shards), str(out), when, repr(CONFIG)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.fixture
+def straight(random_shards: ShardSet, tmp_path: Path) -> PretrainResult:
+    return pretrain(CONFIG, random_shards, tmp_path / "straight", ignore, random_shards)
+
+
+def test_killed_thrice_it_ends_with_the_same_bits(
+    random_shards: ShardSet, straight: PretrainResult, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    left = []
+    for when in ("after 3", "saving 8", "after 11"):
+        run_killed(tmp_path / "shards", out, when)
+        found = (out / "checkpoints").glob("*") if (out / "checkpoints").exists() else []
+        left.append(sorted(path.name.partition("-")[0] + path.name[-3:] for path in found))
+    assert left[0] == []
+    assert [name[:4] for name in left[1]] == [".par", "step"]  # 4 is whole, 8 is not
+    assert left[2] == ["step004", "step008"]
+    torch.rand(5)  # what was drawn before does not matter
+    result = pretrain(CONFIG, random_shards, out, ignore, random_shards)
+    assert result.resumed_from_step == 8
+    for name in (MODEL, OPTIMIZER):
+        ours, theirs = load_file(result.checkpoint / name), load_file(straight.checkpoint / name)
+        assert len(ours) >= 8
+        assert set(ours) == set(theirs)
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    exact = ("step", "loss", "gradient_norm", "learning_rate", "scores")
+    assert [[line[key] for key in exact] for line in result.curve] == [
+        [line[key] for key in exact] for line in straight.curve
+    ]
+    assert len(result.curve) == 12
+
+
+def test_the_result_tells_what_was_measured(
+    random_shards: ShardSet, straight: PretrainResult, tmp_path: Path
+) -> None:
+    assert straight.num_tokens == 12 * 4 * 16
+    assert straight.num_parameters == 50 * 64 + 64 * 192 + 64 * 64 + 3 * 64 * 192 + 3 * 64
+    assert straight.tokens_per_second > 0
+    assert straight.precision.name == "float32"
+    assert [bool(line["scores"]) for line in straight.curve] == ([False] * 5 + [True]) * 2
+    model = load_decoder(straight.checkpoint, "tokenizer-a")
+    scorer = Scorer(16, 2, straight.precision, torch.device("cpu"))
+    scores = score_documents(model, random_shards, scorer)
+    assert straight.heldout_bits_per_byte == pytest.approx(scores.bits_per_byte, rel=1e-6)
+    record = json.loads((tmp_path / "straight" / "run.json").read_text())
+    assert record["settings"]["model"]["width"] == 64
+    assert record["machine"]["torch"] == torch.__version__
+    again = pretrain(CONFIG, random_shards, tmp_path / "straight", ignore, random_shards)
+    assert (again.resumed_from_step, again.tokens_per_second) == (12, 0)
+    assert again.curve == straight.curve
+
+
+def test_a_measured_dtype_is_kept_when_going_on(random_shards: ShardSet, tmp_path: Path) -> None:
+    auto = dataclasses.replace(CONFIG, dtype="auto")
+    first = pretrain(auto, random_shards, tmp_path / "auto", ignore)
+    assert first.precision.reason.startswith("measured: bfloat16 is ")
+    assert first.heldout_bits_per_byte is None
+    again = pretrain(auto, random_shards, tmp_path / "auto", ignore)
+    assert again.precision == first.precision
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[first.precision.name]
+    with pytest.raises(UsageError, match=f"trained with dtype = '{first.precision.name}', not"):
+        pretrain(dataclasses.replace(CONFIG, dtype=other), random_shards, tmp_path / "auto", ignore)
+
+
+def test_what_changes_no_weight_may_change(
+    random_shards: ShardSet, straight: PretrainResult, tmp_path: Path
+) -> None:
+    free = dataclasses.replace(CONFIG, log_every_steps=5, keep_checkpoints=9)
+    again = pretrain(free, random_shards, tmp_path / "straight", ignore, random_shards)
+    assert again.resumed_from_step == 12
+    changes = {"seed": 1, "num_steps": 13, "batch_rows": 2, "peak_learning_rate": 1.0}
+    for name, value in changes.items():
+        config = dataclasses.replace(CONFIG, **{name: value})
+        with pytest.raises(UsageError, match=f"was trained with {name} = "):
+            pretrain(config, random_shards, tmp_path / "straight", ignore)
+
+
+def test_other_text_is_refused_in_the_same_folder(
+    make_shards: Callable[..., ShardSet], straight: PretrainResult, tmp_path: Path
+) -> None:
+    other = make_shards([[[3, 4, 5] * 40]], folder="other")
+    with pytest.raises(UsageError, match="was trained with shards = "):
+        pretrain(CONFIG, other, tmp_path / "straight", ignore)
+
+
+def test_bad_input_is_refused_before_anything_is_written(
+    make_shards: Callable[..., ShardSet], random_shards: ShardSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    foreign = make_shards([[[3, 4, 5]]], folder="foreign", tokenizer="tokenizer-b")
+    with pytest.raises(InputError, match="tokenize the text again"):
+        pretrain(CONFIG, random_shards, out, ignore, foreign)
+    with pytest.raises(InputError, match="too few for one batch"):
+        pretrain(CONFIG, foreign, out, ignore)
+    wrongs = {"depth": 0, "context_tokens": 0, "batch_rows": 0, "num_steps": 0, "dtype": "half"}
+    wrongs |= {"device": "abacus", "micro_batch_rows": 0, "warm_up_steps": 12}
+    for name, value in wrongs.items():
+        with pytest.raises(UsageError, match=f"{name} is {value}; give"):
+            pretrain(dataclasses.replace(CONFIG, **{name: value}), random_shards, out, ignore)
+    assert not out.exists()

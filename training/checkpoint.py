@@ -1,0 +1,226 @@
+"""Checkpoints: a folder written whole or not at all, and verified before it is believed.
+
+::
+
+    <folder>/step-00000200/model.safetensors       weights, float32, under the model's own names
+                           optimizer.safetensors   state as `parameter:key`, and generators
+                           state.json              step, settings, SHA-256 of the two files
+
+``step`` is the number of steps done. Nothing is pickled, so a checkpoint can be hostile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from data_contracts.errors import Damaged, NotFound, UsageError
+from training.model import Decoder, ModelConfig
+from training.optim import load_optimizer_tensors, optimizer_tensors
+
+FORMAT = 1
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+_GENERATOR = "generator:"
+_NAME = re.compile(r"step-(\d{8,})")
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint: its folder, steps done, settings, and what had to be passed over.
+
+    ``damaged`` names newer checkpoints that could not be used, each with its reason.
+    """
+
+    folder: Path
+    step: int
+    settings: Mapping[str, Any]
+    damaged: tuple[str, ...] = ()
+
+
+def save_checkpoint(
+    root: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    settings: Mapping[str, Any],
+    keep_last: int,
+) -> Path:
+    """Write a checkpoint under ``root`` and delete all but the last few; return its folder.
+
+    Whatever happens on the way, ``root`` holds the checkpoints of before or this one too.
+    ``settings`` is what must be the same to go on from it, as plain JSON values.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    remove_partials(root)
+    partial = root / f"{_PARTIAL}{secrets.token_hex(4)}"
+    partial.mkdir()
+    save_file(contiguous(model.state_dict()), partial / MODEL)
+    save_file(
+        contiguous({**optimizer_tensors(model, optimizer), **generator_tensors()}),
+        partial / OPTIMIZER,
+    )
+    digests = {name: file_digest(partial / name) for name in (MODEL, OPTIMIZER)}
+    state = {"format": FORMAT, "step": step, "settings": settings, "digests": digests}
+    (partial / STATE).write_text(json.dumps(state, indent=1, sort_keys=True))
+    for name in (MODEL, OPTIMIZER, STATE, ""):
+        flush(partial / name)
+    final = root / f"step-{step:08d}"
+    shutil.rmtree(final, ignore_errors=True)  # damaged, or we would have gone on from it
+    partial.rename(final)
+    flush(root)
+    for old in checkpoint_folders(root)[keep_last:]:
+        shutil.rmtree(old)
+    return final
+
+
+def newest_checkpoint(root: Path) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole, or None where there is none at all.
+
+    Raises Damaged if there are some and none is whole.
+    """
+    damaged: list[str] = []
+    for folder in checkpoint_folders(root):
+        try:
+            found = read_checkpoint(folder)
+        except Damaged as error:
+            damaged.append(str(error))
+        else:
+            return Checkpoint(found.folder, found.step, found.settings, tuple(damaged))
+    if damaged:
+        raise Damaged(f"no checkpoint in {root} is whole; delete it to start again: {damaged[0]}")
+    return None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Return one checkpoint after checking both files' digests; raises Damaged or NotFound."""
+    if not folder.is_dir():
+        raise NotFound(f"there is no checkpoint {folder}; name a folder step-NNNNNNNN")
+    try:
+        state = json.loads((folder / STATE).read_bytes())
+        version, step, digests = state["format"], int(state["step"]), dict(state["digests"])
+        settings = dict(state["settings"])
+        wrong = [name for name in (MODEL, OPTIMIZER) if file_digest(folder / name) != digests[name]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"checkpoint {folder} cannot be read ({error!r}); delete it") from error
+    if version != FORMAT:
+        raise UsageError(f"checkpoint {folder} has format {version}, this code reads {FORMAT}")
+    if wrong:
+        raise Damaged(f"{wrong[0]} of checkpoint {folder} is not what was written; delete it")
+    return Checkpoint(folder, step, settings)
+
+
+def load_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
+    """Put a checkpoint's weights into a model; raises UsageError if it has another shape."""
+    tensors = read_tensors(checkpoint.folder / MODEL)
+    ours = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    theirs = {name: tensor.shape for name, tensor in tensors.items()}
+    if ours != theirs:
+        name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+        raise UsageError(
+            f"checkpoint {checkpoint.folder} is of another model: {name} is {theirs.get(name)} "
+            f"there and {ours.get(name)} here; use the settings it was trained with"
+        )
+    model.load_state_dict(tensors)
+
+
+def load_decoder(folder: Path, tokenizer_digest: str | None = None) -> Decoder:
+    """Return the trained decoder of a checkpoint's folder, verified, on the processor.
+
+    Raises UsageError if it was trained with another tokenizer than the one named.
+    """
+    found = read_checkpoint(folder)
+    theirs = str(found.settings["tokenizer_digest"])
+    if tokenizer_digest not in (None, theirs):
+        raise UsageError(
+            f"checkpoint {folder} was trained with tokenizer {theirs[:12]}, not "
+            f"{str(tokenizer_digest)[:12]}; use its own tokenizer"
+        )
+    model = Decoder(ModelConfig(**found.settings["model"]))
+    load_weights(found, model)
+    return model
+
+
+def resume(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put weights, optimiser and generators back as they were when the checkpoint was saved."""
+    load_weights(checkpoint, model)
+    tensors = read_tensors(checkpoint.folder / OPTIMIZER)
+    generators = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_GENERATOR)}
+    load_optimizer_tensors(model, optimizer, tensors)
+    restore_generators(generators)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file; raises Damaged if it is not one of safetensors."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise Damaged(f"{path} cannot be read ({error}); delete its checkpoint") from error
+
+
+def generator_tensors() -> dict[str, Tensor]:
+    """Return the state of torch's generators, of the processor and of each CUDA device."""
+    states = {f"{_GENERATOR}cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        for index, state in enumerate(torch.cuda.get_rng_state_all()):
+            states[f"{_GENERATOR}cuda:{index}"] = state
+    return states
+
+
+def restore_generators(states: Mapping[str, Tensor]) -> None:
+    """Set the generators that this machine also has."""
+    for name, state in states.items():
+        device = name.removeprefix(_GENERATOR)
+        if device == "cpu":
+            torch.set_rng_state(state)
+        elif torch.cuda.is_available():
+            torch.cuda.set_rng_state(state, device)
+
+
+def checkpoint_folders(root: Path) -> list[Path]:
+    """Return the folders of checkpoints under a folder, the newest first, whole or not."""
+    return sorted(_numbered(root), key=lambda folder: int(folder.name[5:]), reverse=True)
+
+
+def _numbered(root: Path) -> Iterator[Path]:
+    if root.is_dir():
+        yield from (path for path in root.iterdir() if _NAME.fullmatch(path.name))
+
+
+def remove_partials(root: Path) -> None:
+    """Delete what a killed `save_checkpoint` left."""
+    for path in root.glob(f"{_PARTIAL}*"):
+        shutil.rmtree(path)
+
+
+def contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as safetensors wants them: each with its own, gapless memory."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
