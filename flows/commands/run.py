@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any
@@ -63,6 +66,11 @@ def _text(run: Run, storage: Storage) -> str:
     )
 
 
+def _command() -> str:
+    """Return how the command can be called from here: by its name if the shell finds it."""
+    return "millrace" if shutil.which("millrace") else os.path.relpath(sys.argv[0])
+
+
 def _parts(step: Any) -> str:
     return f"{step.partitions_computed} of {step.partitions}"
 
@@ -71,8 +79,8 @@ def _where(run: Run, storage: Storage) -> list[tuple[str, str]]:
     curated = storage.local_path(f"runs/{run.name}/curated")
     home = f" --home {storage.url}"
     places = [
-        ("each step, again", f"millrace status{home}"),
-        ("one document's fate", f"millrace trace{home} 'some of its text'"),
+        ("each step, again", f"{_command()} status{home}"),
+        ("one document's fate", f"{_command()} trace{home} 'some of its text'"),
     ]
     if curated is not None and curated.is_dir():
         places.insert(0, ("the curated Parquet", f"{curated}/*.parquet"))
