@@ -7,9 +7,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from catalog.explain import why
-from flows.commands.context import Context, as_table, human_bytes, of_recipe
+from flows.commands.context import Context, as_table, of_recipe
 from store.code_check import needs_check
 from store.estimate import estimate_graph
+from store.hints import human_bytes
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.api import run_order
-from flows.commands.context import as_table, human_bytes
+from flows.commands.context import as_table
 from flows.progress import make_progress
 from flows.server import server_status
 from flows.session import Order
+from store.hints import human_bytes
 from store.runs import Run, get_run
 from store.storage import Storage
 

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from catalog.status import status
-from flows.commands.context import as_table, human_bytes, of_run
+from flows.commands.context import as_table, of_run
+from store.hints import human_bytes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
