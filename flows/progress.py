@@ -92,6 +92,13 @@ class LineProgress(_Counting):
             rest = f", {left:,.0f} s left" if left is not None else ""
             _say(f"{step}: {self._parts} of {self._missing} partitions, {self._rate()}{rest}")
 
+    def told(self, step: str, line: str) -> None:
+        """Print the line if none was printed for a while."""
+        with self._lock:
+            if time.monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
+                self._last_line = time.monotonic()
+                _say(f"{step}: {line}")
+
     def waiting(self, step: str, holder: str) -> None:
         """Say who is waited for."""
         _say(f"{step}: waiting for {holder}, which is computing the same partition")
@@ -124,6 +131,10 @@ class BarProgress(_Counting):
         with self._lock:
             self._add(input_bytes, rows)
             self._bars.update(self._task, advance=1, rate=self._rate())
+
+    def told(self, step: str, line: str) -> None:
+        """Show the line beside the bar."""
+        self._bars.update(self._task, rate=line)
 
     def waiting(self, step: str, holder: str) -> None:
         """Say beside the bar who is waited for."""

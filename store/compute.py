@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from store.datasets import (
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
 from store.home import first_line
 from store.identity import digest_file, digest_table
-from store.step import QUARANTINE, Inputs, Output, SourcePart, Step
+from store.step import QUARANTINE, Inputs, Output, SourcePart, Step, ignore_line
 from store.storage import Storage
 from store.writer import Written, write_rows
 
@@ -59,16 +60,21 @@ class PartTask:
         return sum(part.size_bytes for parts in self.inputs.values() for part in parts)
 
 
-def compute_part(task: PartTask, publish: bool = True) -> Receipt:
+def compute_part(
+    task: PartTask, publish: bool = True, tell: Callable[[str], None] = ignore_line
+) -> Receipt:
     """Compute a partition; publish its files and receipt, unless only its digest is wanted.
+
+    ``tell`` hears what the step says of how far it is. Without ``publish`` nothing of an earlier
+    attempt is used.
 
     Raises:
         StepFailed: if the step's function raises anything that is not a `MillraceError`.
         RowsUnaccounted: if more or fewer documents come out than went in.
     """
     started = time.perf_counter()
-    with task.storage.scratch() as folder:
-        output, written = _run_step(task, folder)
+    with task.storage.scratch() as folder, _work(task, publish) as work:
+        output, written = _run_step(task, folder, work, tell)
         with task.storage.explained("write", quarantine_name(task.step.name, task.fingerprint)):
             quarantined = _write_quarantine(output, folder / "quarantine.parquet")
         receipt = _receipt(task, output, written, folder, quarantined)
@@ -90,10 +96,20 @@ def publish_part(
     write_receipt(storage, receipt)
 
 
-def _run_step(task: PartTask, folder: Path) -> tuple[Output, Written]:
-    inputs = Inputs(task.key, task.inputs, task.bucket, task.source, folder / "files")
+def _work(task: PartTask, publish: bool) -> AbstractContextManager[Path | None]:
+    """Return the folder that survives a kill, for steps that can go on from one."""
+    if not (task.step.resumable and publish):
+        return nullcontext()
+    return task.storage.work_folder(task.step.name, task.fingerprint)
+
+
+def _run_step(
+    task: PartTask, folder: Path, work: Path | None, tell: Callable[[str], None]
+) -> tuple[Output, Written]:
+    scratch = folder / "files"
+    inputs = Inputs(task.key, task.inputs, task.bucket, task.source, scratch, work, tell)
     try:
-        (folder / "files").mkdir()
+        scratch.mkdir()
         output = _check_names(task.step.run(inputs, task.config))
         path = folder / "rows.parquet"
         return output, write_rows(output.rows, task.step.schema, path, output.slice_by)

@@ -18,6 +18,7 @@ from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
 from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
 from store.plan import NodePlan
+from store.step import ignore_line
 from store.storage import Storage
 
 Made = TypeVar("Made")
@@ -31,6 +32,9 @@ class Progress(Protocol):
 
     def part_finished(self, step: str, input_bytes: int, rows: Rows) -> None:
         """A partition was computed."""
+
+    def told(self, step: str, line: str) -> None:
+        """A step says how far it is, in one line for a person; may come many times a second."""
 
     def waiting(self, step: str, holder: str) -> None:
         """Another run is computing a partition that this one needs."""
@@ -146,7 +150,7 @@ class Runner:
 
     def _compute(self, task: PartTask, publish: bool = True) -> Receipt:
         if self._executor is None:
-            return compute_part(task, publish)
+            return compute_part(task, publish, self._tell_line(task.step.name))
         # What only planning uses may be a lambda, which no other process could be sent.
         step = replace(task.step, list_parts=None, num_buckets=None)
         return self._executor.submit(compute_part, replace(task, step=step), publish).result()
@@ -175,6 +179,10 @@ class Runner:
         if self._progress:
             total = sum(task.input_bytes() for task in missing)
             self._progress.step_started(plan.node.name, len(plan.parts), len(missing), total)
+
+    def _tell_line(self, step: str) -> Callable[[str], None]:
+        progress = self._progress
+        return ignore_line if progress is None else lambda line: progress.told(step, line)
 
     def _tell_wait(self, step: str) -> Callable[[dict[str, object]], None]:
         def tell(holder: dict[str, object]) -> None:

@@ -67,6 +67,10 @@ class SourcePart:
     files: tuple[SourceFile, ...]
 
 
+def ignore_line(line: str) -> None:
+    """Drop a line on a step's progress."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What one call of a step's function reads.
@@ -74,6 +78,9 @@ class Inputs:
     ``key`` names the output partition; ``parts`` maps each input name to its partitions (exactly
     one if ``aligned``); ``bucket`` is the bucket number in a shuffle; ``source`` is a source's;
     ``scratch`` is an empty local folder for files that the step makes, removed afterwards.
+    ``work`` is a local folder of this very partition that survives a kill: a resumable step keeps
+    there what it needs to go on (checkpoints); it is removed when the partition stands. None means
+    to begin anew. ``tell`` shows a person one line on how far the step is.
     """
 
     key: str
@@ -81,6 +88,8 @@ class Inputs:
     bucket: int | None = None
     source: SourcePart | None = None
     scratch: Path | None = None
+    work: Path | None = None
+    tell: Callable[[str], None] = ignore_line
 
     def one(self, name: str) -> Part:
         """Return the single partition of an ``aligned`` input."""
@@ -159,6 +168,7 @@ class Step:
     emits: Emits = "documents"
     list_parts: Callable[[Any], list[SourcePart]] | None = None
     num_buckets: Callable[[Any], int] | None = None
+    resumable: bool = False
 
 
 def uncounted(default: Any) -> Any:

@@ -18,6 +18,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ from store.home import (
     first_line,
     is_temp,
 )
+from store.identity import digest_bytes
 from store.local_home import LocalHome, nearest_existing
 from store.remote_home import RemoteHome, is_of_the_place
 
@@ -218,6 +220,20 @@ class Storage:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def work_folder(self, step: str, fingerprint: str) -> Iterator[Path]:
+        """Give the local folder of one partition in the making, which survives a kill or an error.
+
+        Removed when the block ends well. In a local home it lies under ``tmp/work``; for a bucket
+        where temporary files lie on this machine, in a folder that only this user can enter.
+        """
+        with self.explained("write", SCRATCH):
+            root = Path(self.url, SCRATCH, "work") if self.is_local else _private_folder(self.url)
+            folder = root / step / fingerprint
+            folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
     def free_bytes(self) -> int | None:
         """Return the free bytes of a local home's disk (also before the home exists), else None."""
         if not self.is_local:
@@ -286,6 +302,23 @@ def canonical_json(value: Any) -> bytes:
 
 def _rebuild(url: str, options: dict[str, Any]) -> Storage:
     return Storage(url, **options)
+
+
+def _private_folder(url: str) -> Path:
+    """Return a folder for a bucket's unfinished work, this user's own and nobody else's to enter.
+
+    Raises ReadOnlyHome if another user made it first.
+    """
+    user = os.getuid()
+    folder = Path(tempfile.gettempdir(), f"millrace-work-{user}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != user or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
+        raise ReadOnlyHome(
+            f"{folder} is not a folder of yours alone, so work on {url} cannot be kept in it; "
+            f"remove it, or set TMPDIR to another place."
+        )
+    return folder / digest_bytes(url.encode())[:16]
 
 
 def _local_folder(url: str) -> str | None:
