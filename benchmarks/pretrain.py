@@ -1,12 +1,19 @@
 """Tokens per second of our pre-training beside a nanoGPT-shaped one: same size, data, machine, run.
 
-    python -m benchmarks.pretrain [--dtype float32 bfloat16] [--layers 6 --width 384 …]
+    python -m benchmarks.pretrain [--dtype float32 bfloat16] [--compile] [--layers 6 --width 384 …]
+    python -m benchmarks.pretrain --device cuda --dtype bfloat16 --compile --layers 12 --width 768 \
+        --heads 12 --vocab-size 50304 --context-tokens 1024 --rows 32 --peak-tflops 989
 
 The baseline is written here from nanoGPT's published description (LayerNorm, GELU, learned
 positions, tied head, no bias, random windows, AdamW, clipping), in the dtypes asked for.
-Ours is the product: `training.loop.one_step` with its loader, document masks and metrics. All
-variants take one step in turn, so that other work on the machine meets them alike; a variant's
-figure is the median over its steps, the warm-up ones left out. Dropout is 0 everywhere.
+Ours is the product: `training.loop.one_step` with its loader, document masks and metrics, and once
+without the masks, as the baseline is. With ``--compile`` each stands there once more, compiled: the
+baseline as a whole, ours as `compile` of a run does it. All variants take one step in turn, so that
+other work on the machine meets them alike; a variant's figure is the median over its steps, the
+warm-up ones left out. Dropout is 0 everywhere.
+
+FLOP of a token are 6 for each parameter of a matrix product and 12 · layers · width · T for
+attention, as if nothing were masked (Chowdhery et al. 2022, appendix B).
 
 Shapes: B rows, T tokens, V vocabulary, W width, H heads.
 """
@@ -15,25 +22,26 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from data_contracts.shards import ShardSet, Vocabulary, open_shards, write_index, write_shard
+from data_contracts.shards import Shard, ShardSet, Vocabulary
+from training.config import AdamWConfig, Plan
+from training.determinism import deterministic
 from training.loader import Loader
-from training.loop import Parts, Plan, one_step
+from training.loop import Parts, one_step
 from training.metrics import Meter
-from training.model import ModelConfig, new_decoder
+from training.model import Decoder, ModelConfig, new_decoder
 from training.objectives import Causal
-from training.optim import AdamWConfig, new_adamw
+from training.optim import new_adamw
 from training.precision import Precision
+from training.pretrain import torch_device
 from training.schedule import Schedule
 
 BOS, EOS = 1, 2
@@ -41,15 +49,15 @@ WARM_UP_STEPS = 2
 Step = Callable[[int], None]
 
 
-def write_random_shards(folder: Path, vocab_size: int, num_tokens: int) -> ShardSet:
-    """Write random documents of 700 tokens as token shards and open them."""
+def random_shards(vocab_size: int, num_tokens: int) -> ShardSet:
+    """Return random documents of 700 tokens as one token shard in memory."""
     draw = np.random.default_rng(0)
     vocabulary = Vocabulary(vocab_size, BOS, EOS, None, "none")
-    bodies = draw.integers(EOS + 1, vocab_size, (num_tokens // 700, 698))
-    documents = [np.array([BOS, *body, EOS]) for body in bodies]
-    entry = write_shard(folder, "tokens", documents, [698] * len(documents), vocabulary.dtype)
-    write_index(folder, vocabulary, [entry])
-    return open_shards(folder)
+    documents = draw.integers(EOS + 1, vocab_size, (num_tokens // 700, 700))
+    documents[:, 0], documents[:, -1] = BOS, EOS
+    offsets = np.arange(len(documents) + 1) * 700
+    tokens = documents.astype(vocabulary.dtype).reshape(-1)
+    return ShardSet(vocabulary, (Shard("tokens", tokens, offsets, np.diff(offsets)),))
 
 
 class BaselineBlock(nn.Module):
@@ -88,11 +96,30 @@ class Baseline(nn.Module):
             if parameter.ndim == 2:
                 nn.init.normal_(parameter, std=0.02)
 
-    def forward(self, tokens_BT: Tensor) -> Tensor:
-        """Return logits [B, T, V]."""
+    def forward(self, tokens_BT: Tensor, targets_BT: Tensor) -> Tensor:
+        """Return the mean loss."""
         positions_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)
         x_BTW = self.tokens(tokens_BT) + self.positions(positions_T)
-        return F.linear(self.norm(self.blocks(x_BTW)), self.tokens.weight)
+        logits_BTV = F.linear(self.norm(self.blocks(x_BTW)), self.tokens.weight)
+        return F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten())
+
+
+class Unmasked(Decoder):
+    """Our decoder, attending over documents' ends as the baseline does."""
+
+    def hidden(self, tokens_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """Return hidden states as if a row were one document."""
+        return super().hidden(tokens_BT)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all variants share: shape, data, rows of a step, device."""
+
+    config: ModelConfig
+    shards: ShardSet
+    rows: int
+    device: torch.device
 
 
 @dataclass(frozen=True)
@@ -104,85 +131,148 @@ class Variant:
     step: Step
 
 
-def baseline(
-    config: ModelConfig, shards: ShardSet, rows: int, precision: Precision, device: torch.device
-) -> Variant:
+def baseline(setting: Setting, precision: Precision, compiled: bool) -> Variant:
     """Return nanoGPT's step: random windows, one forward and backward pass, clip, AdamW."""
-    tokens = shards.shards[0].tokens
-    model = Baseline(config).to(device)
+    tokens, device = setting.shards.shards[0].tokens, setting.device
+    model = Baseline(setting.config).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
     generator = torch.Generator().manual_seed(0)
-    length = config.context_tokens
+    length = setting.config.context_tokens
+    loss_of = torch.compile(model) if compiled else model
 
     def step(number: int) -> None:
-        starts = torch.randint(shards.num_tokens - length - 1, (rows,), generator=generator)
+        starts = torch.randint(len(tokens) - length - 1, (setting.rows,), generator=generator)
         windows = [tokens[s : s + length + 1].astype(np.int64) for s in starts.tolist()]
-        tokens_BS = torch.from_numpy(np.stack(windows)).to(device)
+        tokens_BS = torch.from_numpy(np.stack(windows))
+        if device.type == "cuda":
+            tokens_BS = tokens_BS.pin_memory().to(device, non_blocking=True)
         with precision.autocast(device):
-            logits_BTV = model(tokens_BS[:, :-1])
-            loss = F.cross_entropy(logits_BTV.flatten(0, 1), tokens_BS[:, 1:].flatten())
+            loss = loss_of(tokens_BS[:, :-1], tokens_BS[:, 1:])
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        loss.item()
 
-    name = f"nanoGPT-shaped, {precision.name}"
-    return Variant(name, sum(p.numel() for p in model.parameters()), step)
+    return Variant("nanoGPT-shaped", sum(p.numel() for p in model.parameters()), step)
 
 
-def ours(
-    config: ModelConfig, shards: ShardSet, rows: int, precision: Precision, device: torch.device
-) -> Variant:
-    """Return the step of our loop."""
-    model = new_decoder(config, 0).to(device)
+def ours(setting: Setting, precision: Precision, compiled: bool, masked: bool = True) -> Variant:
+    """Return the step of our loop, as `training.pretrain` runs it."""
+    model = new_decoder(setting.config, 0)
+    model.__class__ = Decoder if masked else Unmasked
+    model.to(setting.device)
+    if compiled:
+        model.compile_parts()
     parts = Parts(
         model=model,
         optimizer=new_adamw(model, AdamWConfig()),
         objective=Causal(BOS),
-        rows=Loader(shards, config.context_tokens, rows, seed=0),
+        rows=Loader(setting.shards, setting.config.context_tokens, setting.rows, seed=0),
         learning_rate=Schedule(1e-3, 10_000, 100),
         precision=precision,
         settings={},
-        device=device,
+        device=setting.device,
         bytes_per_token=1.0,
     )
-    plan, meter = Plan(num_steps=10_000, micro_batch_rows=rows), Meter()
+    plan, meter = Plan(num_steps=10_000, micro_batch_rows=setting.rows), Meter()
 
     def step(number: int) -> None:
-        one_step(parts, plan, number, meter)
+        with deterministic(setting.device.type):
+            one_step(parts, plan, number, meter)
 
-    return Variant(f"millrace, {precision.name}", model.num_parameters, step)
+    name = "millrace" if masked else "millrace, no documents"
+    return Variant(name, model.num_parameters, step)
 
 
-def measure(variants: list[Variant], num_steps: int, device: torch.device) -> list[list[float]]:
-    """Return the seconds of each variant's steps, all variants taking steps in turn."""
-    seconds: list[list[float]] = [[] for _ in variants]
+def variants_of(setting: Setting, precision: Precision, compiled: bool) -> list[Variant]:
+    """Return what is measured in some numbers, the baseline first."""
+    made = [
+        baseline(setting, precision, compiled),
+        ours(setting, precision, compiled),
+        ours(setting, precision, compiled, masked=False),
+    ]
+    suffix = f", {precision.name}{', compiled' if compiled else ''}"
+    return [replace(variant, name=variant.name + suffix) for variant in made]
+
+
+@dataclass
+class Measured:
+    """Seconds of each step, the first one's among them, and the most memory of one, in bytes."""
+
+    seconds: list[float] = field(default_factory=list)
+    memory_bytes: int = 0
+
+
+def measure(variants: list[Variant], num_steps: int, device: torch.device) -> list[Measured]:
+    """Return what each variant's steps took, all variants taking steps in turn."""
+    measured = [Measured() for _ in variants]
     for number in range(WARM_UP_STEPS + num_steps):
-        for variant, took in zip(variants, seconds, strict=True):
+        for variant, of_variant in zip(variants, measured, strict=True):
+            before_bytes = memory_bytes(device)
             started = time.perf_counter()
             variant.step(number)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            took.append(time.perf_counter() - started)
-    return [took[WARM_UP_STEPS:] for took in seconds]
+            of_variant.seconds.append(time.perf_counter() - started)
+            used_bytes = memory_bytes(device, peak=True) - before_bytes
+            of_variant.memory_bytes = max(of_variant.memory_bytes, used_bytes)
+    return measured
 
 
-def print_table(variants: list[Variant], seconds: list[list[float]], num_tokens: int) -> None:
-    """Print one line a variant; the ratio is to the first."""
-    medians = [statistics.median(took) for took in seconds]
+def memory_bytes(device: torch.device, peak: bool = False) -> int:
+    """Return the bytes allocated on a GPU, now or at most since this was asked without ``peak``."""
+    if device.type != "cuda":
+        return 0
+    if peak:
+        return torch.cuda.max_memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
+
+
+def product_tflops(device: torch.device, dtype: torch.dtype) -> float:
+    """Return how fast a large matrix product of random numbers runs, in 10^12 FLOP a second."""
+    size = 8192 if device.type == "cuda" else 2048
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(8):
+        started = time.perf_counter()
+        _ = left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds[2:]) / 1e12
+
+
+def token_flop(config: ModelConfig, num_parameters: int) -> int:
+    """Return the FLOP of training on one token; looked-up positions, if any, are left out."""
+    attention = 12 * config.num_layers * config.width * config.context_tokens
+    return 6 * num_parameters + attention
+
+
+def print_table(
+    variants: list[Variant], measured: list[Measured], asked: argparse.Namespace, flop: int
+) -> None:
+    """Print one line a variant; x is the ratio of its speed to the first one's."""
     print(
-        f"{'variant':<28}{'parameters':>12}{'ms/step':>10}{'fastest':>10}{'tokens/s':>10}{'x':>7}"
+        f"{'variant':<44}{'first s':>8}{'ms/step':>9}{'fastest':>9}{'tokens/s':>12}{'x':>6}"
+        f"{'TFLOP/s':>9}{'of peak':>9}{'GiB':>7}"
     )
-    for variant, took, median in zip(variants, seconds, medians, strict=True):
+    num_tokens = asked.rows * asked.context_tokens
+    medians = [statistics.median(of.seconds[WARM_UP_STEPS:]) for of in measured]
+    for variant, of_variant, median in zip(variants, measured, medians, strict=True):
+        rate = num_tokens / median
+        tflops = rate * flop / 1e12
+        of_peak = f"{tflops / asked.peak_tflops:.1%}" if asked.peak_tflops else ""
+        fastest = min(of_variant.seconds[WARM_UP_STEPS:])
         print(
-            f"{variant.name:<28}{variant.num_parameters:>12,}{median * 1e3:>10.0f}"
-            f"{min(took) * 1e3:>10.0f}{num_tokens / median:>10,.0f}{medians[0] / median:>7.2f}"
+            f"{variant.name:<44}{of_variant.seconds[0]:>8.1f}{median * 1e3:>9.1f}"
+            f"{fastest * 1e3:>9.1f}{rate:>12,.0f}{medians[0] / median:>6.2f}"
+            f"{tflops:>9.3f}{of_peak:>9}{of_variant.memory_bytes / 2**30:>7.2f}"
         )
 
 
-def main() -> None:
-    """Read the shape, measure, print."""
+def arguments() -> argparse.Namespace:
+    """Return what is asked for on the command line."""
     parser = argparse.ArgumentParser(description="Our pre-training beside a nanoGPT-shaped one.")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=384)
@@ -192,8 +282,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=12)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true", help="measure compiled variants too")
     parser.add_argument("--device", default="cpu")
-    asked = parser.parse_args()
+    parser.add_argument("--peak-tflops", type=float, help="the vendor's dense rate of the dtype")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the shape, measure, print."""
+    asked = arguments()
     config = ModelConfig(
         vocab_size=asked.vocab_size,
         num_layers=asked.layers,
@@ -203,17 +300,21 @@ def main() -> None:
         feed_forward_width=8 * asked.width // 3,
         context_tokens=asked.context_tokens,
     )
-    device = torch.device(asked.device)
-    with tempfile.TemporaryDirectory() as folder:
-        shards = write_random_shards(Path(folder), asked.vocab_size, 1_000_000)
-        variants = [
-            make(config, shards, asked.rows, Precision(name, "asked for"), device)
-            for name in asked.dtype
-            for make in (baseline, ours)
-        ]
-        print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.device}")
-        seconds = measure(variants, asked.steps, device)
-    print_table(variants, seconds, asked.rows * asked.context_tokens)
+    device = torch_device(asked.device)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {asked.device}")
+    shards = random_shards(asked.vocab_size, 1_000_000)
+    setting = Setting(config, shards, asked.rows, device)
+    for name in asked.dtype:
+        rate = product_tflops(device, getattr(torch, name))
+        print(f"{name}: a large matrix product runs at {rate:.3g} TFLOP/s")
+    variants = [
+        variant
+        for name in asked.dtype
+        for compiled in ([False, True] if asked.compile else [False])
+        for variant in variants_of(setting, Precision(name, "asked for"), compiled)
+    ]
+    measured = measure(variants, asked.steps, device)
+    print_table(variants, measured, asked, token_flop(config, variants[1].num_parameters))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from catalog.relations import (
     unreadable,
 )
 from data_contracts.errors import NotFound, UsageError
-from store.datasets import Dataset, read_dataset
+from store.datasets import Dataset, StoredPart, read_dataset
 from store.hints import nearest
 from store.runs import Run, get_run
 from store.step import QUARANTINE
@@ -77,6 +77,15 @@ class OpenedRun:
                 raise NotFound(f"Run {self.name} has no output of {step!r}; it has: {known}.")
             self._datasets[step] = read_dataset(self.storage, step, record.dataset)
         return self._datasets[step]
+
+    def part(self, step: str) -> StoredPart:
+        """Return the one partition of a step that has one (a tokenizer, a model), with its files.
+
+        Raises:
+            NotFound: if this run has no output of that step.
+        """
+        (receipt,) = self.dataset(step).parts
+        return StoredPart(self.storage, receipt, receipt.key)
 
     def rows(self, step: str) -> Relation:
         """Return a step's rows unread, with the column ``part``: the partition of each row."""

@@ -39,7 +39,8 @@ PREDICTIONS = pa.schema(
 )
 
 # Scores of an arm (`against` is null), or the difference of two arms, `arm` minus `against`, on the
-# same documents, with a verdict. `low` and `high` bound the 95 % bootstrap interval.
+# same documents, with a verdict. `low` and `high` bound the 95 % bootstrap interval over groups of
+# documents and over seeds.
 SCORES = pa.schema(
     [
         pa.field("arm", pa.string(), nullable=False),

@@ -1,6 +1,6 @@
 """The top: wiring, order, retries, schedules, gates. The only home of Prefect.
 
-``from flows import curate`` gives the flow that joins all stages; Prefect is imported then, not
+``from flows import run_recipe`` gives the flow that joins all stages; Prefect is imported then, not
 before.
 """
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name == "curate":
-        from flows.api import curate
+    if name == "run_recipe":
+        from flows.api import run_recipe
 
-        return curate
+        return run_recipe
     raise AttributeError(f"module 'flows' has no attribute {name!r}")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from catalog.explain import why
-from data_contracts.errors import MillraceError, StoreError
+from data_contracts.errors import MillraceError, StoreError, UsageError
 from flows.graph import build_graph
 from flows.recipe import load_recipe
+from flows.report import make_report
 from flows.server import configure_client, drain, ensure_server, mark_crashed
 from flows.session import DEFAULT_HOME, Order, not_fresh, open_session, show_progress
 from store.code_check import needs_check
 from store.estimate import check_room, estimate_graph
 from store.graph import Graph
+from store.hints import nearest
 from store.home import first_line
 from store.plan import NodePlan, plan_graph
 from store.runner import Progress
@@ -39,12 +41,50 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
         close_crashed(Storage(order.home))
     if plans is not None and all(plan.is_fresh() for plan in plans.values()):
         return _record_fresh(order, plans)
-    api_url = ensure_server(order.home)
-    configure_client(api_url, order.home)
+    return _carry_out(order.home, lambda: _run_flow(order), progress)
+
+
+def run_stage_alone(
+    stage: str,
+    recipe: str,
+    home: str = DEFAULT_HOME,
+    settings: Sequence[str] = (),
+    run: str | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Carry out one stage of `flows.whole_run` by itself on the home's server; return its run.
+
+    ``stage`` is the flow's name, such as ``"filter"``. Steps before the stage are taken as they
+    are, those after it are left alone. (Calling the flow itself is for a process in which
+    PREFECT_API_URL names a server: without one Prefect starts a temporary server of its own, which
+    takes long, and the home's history does not hold the run.)
+
+    Raises:
+        UsageError: if there is no such stage. NotFresh: if a step before the stage is not fresh.
+        MillraceError: whatever else the run ended with.
+    """
+    name = run or new_name(Path(recipe).stem, Storage(home))
+
+    def call() -> str:
+        from flows.whole_run import STAGES
+
+        stages = {flow.name: flow for _, flow in STAGES}
+        if stage not in stages:
+            raise UsageError(f"There is no stage {stage!r}; {nearest(stage, stages)}")
+        stages[stage](recipe=recipe, home=home, settings=list(settings), run=name)
+        return name
+
+    return _carry_out(home, call, progress)
+
+
+def _carry_out(home: str, call: Callable[[], str], progress: Progress | None) -> str:
+    """Call with Prefect's client talking to the home's server; all is sent when this returns."""
+    api_url = ensure_server(home)
+    configure_client(api_url, home)
     show_progress(progress)
     try:
         with _without_heartbeats():
-            return _run_flow(order)
+            return call()
     except (MillraceError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -55,13 +95,13 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
 
 
 def _run_flow(order: Order) -> str:
-    from flows.curate import curate_flow
+    from flows.whole_run import whole_run
 
-    return curate_flow(
+    return whole_run(
         recipe=order.recipe,
         home=order.home,
         settings=list(order.settings),
-        run=order.run or new_name(Path(order.recipe).stem),
+        run=order.run or new_name(Path(order.recipe).stem, Storage(order.home)),
         from_step=order.from_step,
         only=order.only[0] if order.only else None,
         force=order.force,
@@ -154,10 +194,11 @@ def _record_fresh(order: Order, plans: dict[str, NodePlan]) -> str:
     with open_session(order, planned=plans) as session:
         for name in session.graph.names():
             session.run_step(name)
+    make_report(session.storage, session.run)
     return session.run.name
 
 
-def curate(
+def run_recipe(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
     run: str | None = None,
@@ -165,7 +206,7 @@ def curate(
 ) -> object:
     """Run a recipe on a home and return the finished run, opened for reading.
 
-    ``curate("my-text", settings=["ingest.path=texts"]).documents()`` is an Arrow table.
+    ``run_recipe("my-text", settings=["ingest.path=texts"]).documents()`` is an Arrow table.
     """
     from catalog import open_run
 

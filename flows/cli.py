@@ -28,6 +28,8 @@ COMMANDS = {
     "status": "show each step of a run: fresh, stale, missing, running or failed",
     "explain": "show what a step's partitions were made from and what differs now",
     "trace": "show one document's fate: read where, kept or dropped by what, its partner",
+    "report": "write the page that tells a run, and name it",
+    "generate": "let a run's model go on from a prompt",
     "verify": "check every receipt, manifest and partition of a home",
     "gc": "list (or delete) what no run refers to",
     "recipes": "list the recipes that come with Millrace",

@@ -20,11 +20,18 @@ from pipelines.compute_signals import SignalsConfig
 from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
 from pipelines.dedupe.compute_signatures import SignaturesConfig
 from pipelines.ingest.ingest import IngestConfig
+from pipelines.labels.config import LabelsConfig
+from pipelines.labels.score_baseline import BaselineConfig
 from pipelines.materialize import MaterializeConfig
 from pipelines.policies.expressions import known_signal
 from pipelines.split import SplitConfig
+from pipelines.tokenizer.train_tokenizer import TokenizerConfig
 from store.hints import nearest
 from store.runs import check_name
+from training.config import PretrainConfig
+from training.finetune_config import FinetuneConfig
+from training.steps.evaluate import EvaluateConfig
+from training.steps.sample_texts import SampleConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -34,11 +41,12 @@ class RunConfig:
     """How a run is carried out; none of it changes rows.
 
     ``workers`` of 0 means one per core. ``check_room`` refuses a run that is estimated to write
-    more than the home's disk has free.
+    more than the home's disk has free. ``until`` names the last step to run; empty: all.
     """
 
     workers: int = 0
     check_room: bool = True
+    until: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,13 @@ class Recipe:
     dedupe: ChoiceConfig = field(default_factory=ChoiceConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     materialize: MaterializeConfig = field(default_factory=MaterializeConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    samples: SampleConfig = field(default_factory=SampleConfig)
+    labels: LabelsConfig = field(default_factory=LabelsConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def plain(self) -> dict[str, Any]:
         """Return the recipe as plain values, from which `recipe_from_plain` makes it again."""
@@ -102,7 +117,12 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: if a key, a type or a value is wrong.
     """
-    recipe = build(Recipe, plain, "the recipe")
+    try:
+        recipe = build(Recipe, plain, "the recipe")
+    except RecipeError:
+        raise
+    except UsageError as error:  # what training says of its settings
+        raise RecipeError(str(error)) from error
     policy_sql(recipe.policy.all_rules(), COMPUTE_SIGNALS.schema)
     for signal in preferred(recipe.dedupe.prefer):
         known_signal(signal, "dedupe.prefer", COMPUTE_SIGNALS.schema)

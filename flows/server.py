@@ -35,7 +35,7 @@ from typing import Any
 
 import psutil
 
-from data_contracts.errors import ReadOnlyHome, StoreError
+from data_contracts.errors import ReadOnlyHome, StoreError, UsageError
 from flows.crashed import mark_crashed
 from flows.new_database import keep_as_template, seed_database
 from flows.state import state_folder
@@ -123,8 +123,13 @@ def server_folder(home: str) -> Path:
     It is ``<home>/prefect`` for a local home. A bucket cannot hold a SQLite database, so the
     server of such a home lies with the person: ``~/.millrace/servers/<hash of the URL>``
     (MILLRACE_STATE_DIR takes the place of ``~/.millrace``).
+
+    Raises:
+        UsageError: for an empty name, which is no place (it would mean the working folder).
     """
     path = home.removeprefix("file://").removeprefix("local://")
+    if not path.strip():
+        raise UsageError("The home has an empty name; name a folder or a bucket with --home.")
     if "://" not in path:
         return Path(os.path.abspath(os.path.expanduser(path))) / "prefect"
     return _servers() / hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:16]

@@ -84,6 +84,10 @@ class Session:
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
 
+    def wanted(self) -> list[str]:
+        """Return the names of the steps to look at: all of the graph, or those of ``only``."""
+        return list(self.order.only) or self.graph.names()
+
     def run_step(self, name: str) -> StepRecord:
         """Make one step's dataset complete, prove its rows, and write it into the run's record.
 

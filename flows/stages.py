@@ -1,17 +1,18 @@
-"""The stages: one flow each, which Prefect can run, schedule and show by itself.
+"""The stages from raw text to curated Parquet: one flow each, which Prefect can run and show alone.
 
-Within `curate` they work on its run; by themselves they open a run of their own, which takes the
-steps before the stage as they are.
+Within a whole run they work on that run; by themselves they open one of their own, which takes the
+steps before the stage as they are. `flows.api.run_stage_alone` calls one on the home's server.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from prefect import flow
 
-from flows.session import DEFAULT_HOME, Order, is_open, open_session
+from flows.graph import build_graph
+from flows.recipe import load_recipe
+from flows.session import DEFAULT_HOME, Order, is_open, open_session, session_of
 from flows.steps import flow_run_name, record_flow_run, run_step
 
 INGEST = ("ingest",)
@@ -20,18 +21,22 @@ DEDUPLICATE = ("compute_signatures", "link_duplicates", "choose_kept")
 PUBLISH = ("split", "materialize")
 
 
-@contextlib.contextmanager
-def _stage(
-    steps: tuple[str, ...], recipe: str, home: str, settings: Sequence[str], run: str | None
-) -> Iterator[str]:
-    """Give the name of the run to work on: the open one, or one opened for these steps alone."""
+def run_stage(
+    steps: Sequence[str], recipe: str, home: str, settings: Sequence[str], run: str | None
+) -> None:
+    """Run those steps that the recipe has: within the open run, or one opened for them alone."""
     if run is not None and is_open(run):
-        yield run
+        wanted = session_of(run).graph.names()
+        for step in steps:
+            if step in wanted:
+                run_step(run, step)
         return
-    order = Order(recipe, home, run, tuple(settings), only=steps)
+    wanted = build_graph(load_recipe(recipe, settings)).names()
+    order = Order(recipe, home, run, tuple(settings), only=tuple(s for s in steps if s in wanted))
     with open_session(order) as session:
         record_flow_run(session)
-        yield session.run.name
+        for step in order.only:
+            run_step(session.run.name, step)
 
 
 @flow(name="ingest", flow_run_name=flow_run_name)
@@ -42,8 +47,7 @@ def ingest_documents(
     run: str | None = None,
 ) -> None:
     """Read the source into documents."""
-    with _stage(INGEST, recipe, home, settings, run) as name:
-        run_step(name, "ingest")
+    run_stage(INGEST, recipe, home, settings, run)
 
 
 @flow(name="filter", flow_run_name=flow_run_name)
@@ -54,9 +58,7 @@ def filter_documents(
     run: str | None = None,
 ) -> None:
     """Measure each document once, then decide by the policy's rules."""
-    with _stage(FILTER, recipe, home, settings, run) as name:
-        run_step(name, "compute_signals")
-        run_step(name, "apply_policy")
+    run_stage(FILTER, recipe, home, settings, run)
 
 
 @flow(name="deduplicate", flow_run_name=flow_run_name)
@@ -67,10 +69,7 @@ def deduplicate_documents(
     run: str | None = None,
 ) -> None:
     """Link duplicates, then choose which one stays."""
-    with _stage(DEDUPLICATE, recipe, home, settings, run) as name:
-        run_step(name, "compute_signatures")
-        run_step(name, "link_duplicates")
-        run_step(name, "choose_kept")
+    run_stage(DEDUPLICATE, recipe, home, settings, run)
 
 
 @flow(name="publish", flow_run_name=flow_run_name)
@@ -81,6 +80,4 @@ def publish_documents(
     run: str | None = None,
 ) -> None:
     """Divide train from held-out and write the curated Parquet."""
-    with _stage(PUBLISH, recipe, home, settings, run) as name:
-        run_step(name, "split")
-        run_step(name, "materialize")
+    run_stage(PUBLISH, recipe, home, settings, run)

@@ -1,4 +1,4 @@
-"""The Prefect task that runs one step, and the table that Prefect shows of it."""
+"""The Prefect tasks that run one step and write the report, and what Prefect shows of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from prefect import runtime, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from data_contracts.errors import Damaged, DiskFull, LeaseLost, ReadOnlyHome, StoreError
+from flows.report import make_report
 from flows.session import Session, session_of
 from store.datasets import read_dataset
+from store.runs import get_run
+from store.storage import Storage
 
 
 def _is_passing(_task: Task[Any, Any], _run: TaskRun, state: State) -> bool:
@@ -43,6 +46,17 @@ def _run_step(run: str, step: str) -> dict[str, Any]:
         table = [_accounting(asdict(record)), *_by_reason(reasons)]
         create_table_artifact(table, key=artifact_key(step), description=f"Rows of {step}: {run}")
     return asdict(record)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="report")
+def show_report(home: str, run: str) -> str:
+    """Write the page of a finished run and link it from the Prefect run; return its place."""
+    storage = Storage(home)
+    page = make_report(storage, get_run(storage, run))
+    create_markdown_artifact(
+        page.summary, key="report", description=f"What run {run} came to, and its page"
+    )
+    return page.place
 
 
 def record_flow_run(session: Session) -> None:

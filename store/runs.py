@@ -13,6 +13,7 @@ import psutil
 
 from store.datasets import REMEDY
 from store.errors import Damaged, NotFound, UsageError
+from store.lease import Leases
 from store.storage import Storage
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
@@ -97,14 +98,9 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
         UsageError: if the name has other characters than letters, digits, ``-``, ``_``, ``.``, or
             a run of that name is working right now.
     """
-    name = name or new_name(recipe_name)
+    name = name or new_name(recipe_name, storage)
     check_name(name)
-    existing = find_run(storage, name)
-    if existing is not None and existing.is_alive():
-        raise UsageError(
-            f"Run {name} is being worked on by process {existing.pid} on {existing.host}; wait for "
-            f"it, or choose another --run name."
-        )
+    _refuse_if_alive(find_run(storage, name))
     run = Run(
         name=name,
         recipe_name=recipe_name,
@@ -115,13 +111,41 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
         pid=os.getpid(),
         process_started=psutil.Process().create_time(),
     )
-    save_run(storage, run)
+    if not storage.create_json(run_name(name), asdict(run)):
+        _start_anew(storage, run)
     return run
 
 
-def new_name(recipe_name: str) -> str:
-    """Return a name for a run that starts now: recipe, time (UTC), process."""
-    return f"{recipe_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+def _start_anew(storage: Storage, run: Run) -> None:
+    """Replace the record of a run that ended; of those who try at the same time one succeeds."""
+    with Leases(storage) as leases:
+        lease = leases.try_acquire(f"runs/{run.name}")
+        if lease is None:
+            raise UsageError(
+                f"Run {run.name} is being started by another process; wait for it, or choose "
+                f"another --run name."
+            )
+        _refuse_if_alive(find_run(storage, run.name))
+        lease.check()
+        save_run(storage, run)
+
+
+def _refuse_if_alive(existing: Run | None) -> None:
+    if existing is not None and existing.is_alive():
+        raise UsageError(
+            f"Run {existing.name} is being worked on by process {existing.pid} on "
+            f"{existing.host}; wait for it, or choose another --run name."
+        )
+
+
+def new_name(recipe_name: str, storage: Storage) -> str:
+    """Return a name for a run that starts now: recipe, time (UTC), process.
+
+    A number is added if this process gave that name to another run within the same second.
+    """
+    name = f"{recipe_name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(name for name in names if not storage.exists(run_name(name)))
 
 
 def check_name(name: str) -> None:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from data_contracts.errors import MillraceError, UsageError
 from training.checkpoint import newest_checkpoint, resume, save_checkpoint
+from training.config import Plan
 from training.loader import Rows
 from training.metrics import Meter, MetricsFile, Progress, bits_per_byte
 from training.objectives import Batch, Objective
@@ -26,34 +29,13 @@ from training.precision import Precision
 
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
+UNREAD_STEPS = {"cpu": 1, "cuda": 16}  # at most so many run before their losses are looked at
 
 OnProgress = Callable[[Progress], None]
 
 
 class NotFinite(MillraceError):
     """The loss or its gradient is no number any more; the last checkpoint is as it was."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how often. ``evaluate_every_steps`` None: only after the last step.
-
-    ``micro_batch_rows`` rows go through the model at once; it bounds memory and, but for rounding,
-    changes nothing. Raises UsageError for numbers that make no plan.
-    """
-
-    num_steps: int
-    micro_batch_rows: int
-    clip_norm: float = 1.0
-    checkpoint_every_steps: int = 500
-    keep_checkpoints: int = 2
-    evaluate_every_steps: int | None = None
-    log_every_steps: int = 10
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value is not None and value <= 0:
-                raise UsageError(f"{name} is {value}; give a number above 0")
 
 
 @dataclass(frozen=True)
@@ -100,14 +82,15 @@ def train(parts: Parts, plan: Plan, folder: Path, on_progress: OnProgress) -> Tr
     steps_done, damaged = restore(parts, folder / CHECKPOINTS)
     metrics, meter = MetricsFile(folder / METRICS, steps_done), Meter()
     parts.model.train()
+    begun: list[Begun] = []
     for step in range(steps_done, plan.num_steps):
-        progress = one_step(parts, plan, step, meter)
-        last = progress.step == plan.num_steps
-        if due(progress.step, plan.log_every_steps) or progress.scores or last:
-            metrics.add(progress)
-        if due(progress.step, plan.checkpoint_every_steps) or last:
-            save(parts, plan, folder, progress.step)
-        on_progress(progress)
+        begun.append(begin_step(parts, step, plan, meter))
+        if not must_be_read(parts, plan, begun):
+            continue
+        for progress in read_steps(parts, plan, begun, meter):
+            record(progress, parts, plan, folder, metrics)
+            on_progress(progress)
+        begun = []
     return Trained(
         checkpoint=folder / CHECKPOINTS / f"step-{plan.num_steps:08d}",
         resumed_from_step=steps_done,
@@ -118,53 +101,127 @@ def train(parts: Parts, plan: Plan, folder: Path, on_progress: OnProgress) -> Tr
     )
 
 
+def record(
+    progress: Progress, parts: Parts, plan: Plan, folder: Path, metrics: MetricsFile
+) -> None:
+    """Write down what is due after a step: its line of metrics, its checkpoint."""
+    last = progress.step == plan.num_steps
+    if due(progress.step, plan.log_every_steps) or progress.scores or last:
+        metrics.add(progress)
+    if due(progress.step, plan.checkpoint_every_steps) or last:
+        save(parts, plan, folder, progress.step)
+
+
 def one_step(parts: Parts, plan: Plan, step: int, meter: Meter) -> Progress:
     """Read, learn, evaluate where due; return what is known after it."""
+    (progress,) = read_steps(parts, plan, [begin_step(parts, step, plan, meter)], meter)
+    return progress
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A step that a device may still be busy with; ``loss`` and ``norm`` are scalars there."""
+
+    step: int
+    row_ids_B: NDArray[np.int64]
+    learning_rate: float
+    loss: Tensor
+    norm: Tensor
+
+
+def begin_step(parts: Parts, step: int, plan: Plan, meter: Meter) -> Begun:
+    """Read rows and learn from them, without waiting for a device to be done."""
     started = time.perf_counter()
     rows = parts.rows(step)
     batch = parts.objective.batch(rows)
     data_ready = time.perf_counter()
     loss, norm = gradients(parts, plan, batch)
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise NotFinite(
-            f"step {step} has loss {loss} and gradient norm {norm} on rows "
-            f"{rows.row_ids_B.tolist()}; look at these rows, or lower the learning rate"
-        )
     learning_rate = parts.learning_rate(step)
     set_learning_rate(parts.optimizer, learning_rate)
     parts.optimizer.step()
     meter.count(batch.tokens_BT.numel(), started, data_ready)
-    return Progress(
-        step=step + 1,
-        num_steps=plan.num_steps,
-        loss=loss,
-        bits_per_byte=bits_per_byte(loss, parts.bytes_per_token) if parts.bytes_per_token else None,
-        learning_rate=learning_rate,
-        gradient_norm=norm,
-        tokens_per_second=meter.tokens_per_second,
-        seconds_left=meter.seconds_left(plan.num_steps - step - 1),
-        waiting_ratio=meter.waiting_ratio,
-        scores=scores_after(parts, plan, step + 1),
+    return Begun(step, rows.row_ids_B, learning_rate, loss, norm)
+
+
+def must_be_read(parts: Parts, plan: Plan, begun: Sequence[Begun]) -> bool:
+    """Tell whether something is due after the last of these steps, or they are too many."""
+    done = begun[-1].step + 1
+    return (
+        len(begun) >= UNREAD_STEPS[parts.device.type]
+        or done == plan.num_steps
+        or due(done, plan.log_every_steps)
+        or due(done, plan.checkpoint_every_steps)
+        or due(done, plan.evaluate_every_steps)
     )
 
 
-def gradients(parts: Parts, plan: Plan, batch: Batch) -> tuple[float, float]:
+def read_steps(
+    parts: Parts, plan: Plan, begun: Sequence[Begun], meter: Meter
+) -> Iterator[Progress]:
+    """Wait for steps and yield what is known after each; evaluate where due, after the last.
+
+    Raises `NotFinite` for the first whose loss or gradient is no number, so that nothing is
+    written of weights that have taken part in it.
+    """
+    started = time.perf_counter()
+    values = torch.stack([torch.stack([step.loss, step.norm]) for step in begun]).tolist()
+    meter.seconds += time.perf_counter() - started
+    for step, (loss, norm) in zip(begun, values, strict=True):
+        check_finite(step, loss, norm)
+    for step, (loss, norm) in zip(begun, values, strict=True):
+        yield Progress(
+            step=step.step + 1,
+            num_steps=plan.num_steps,
+            loss=loss,
+            bits_per_byte=bits_of(loss, parts.bytes_per_token),
+            learning_rate=step.learning_rate,
+            gradient_norm=norm,
+            tokens_per_second=meter.tokens_per_second,
+            seconds_left=meter.seconds_left(plan.num_steps - step.step - 1),
+            waiting_ratio=meter.waiting_ratio,
+            scores=scores_after(parts, plan, step.step + 1),
+        )
+
+
+def bits_of(loss: float, bytes_per_token: float | None) -> float | None:
+    """Return the bits per byte of a loss in nats a token; None where targets are no tokens."""
+    return None if bytes_per_token is None else bits_per_byte(loss, bytes_per_token)
+
+
+def check_finite(step: Begun, loss: float, norm: float) -> None:
+    """Raise `NotFinite` with the step and its rows if one of its numbers is none."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise NotFinite(
+            f"step {step.step} has loss {loss} and gradient norm {norm} on rows "
+            f"{step.row_ids_B.tolist()}; look at these rows, or lower the learning rate"
+        )
+
+
+def gradients(parts: Parts, plan: Plan, batch: Batch) -> tuple[Tensor, Tensor]:
     """Leave the clipped gradient of the batch's mean loss; return that loss and the norm before.
 
     The loss of each micro-batch is divided by the targets of the whole batch, so that any size of
-    micro-batch gives the same gradient, however the targets are spread over rows.
+    micro-batch gives the same gradient, however the targets are spread over rows. Both are scalars
+    on the device, which may still be computing them.
     """
     parts.optimizer.zero_grad(set_to_none=True)
     num_targets = max(1, batch.num_targets)
     total = torch.zeros((), device=parts.device)
     for start in range(0, len(batch), plan.micro_batch_rows):
-        part = batch.part(start, start + plan.micro_batch_rows).to(parts.device)
+        part = on_device(batch.part(start, start + plan.micro_batch_rows), parts.device)
         with parts.precision.autocast(parts.device):
             loss = parts.objective.loss_sum(parts.model, part) / num_targets
         loss.backward()
         total += loss.detach()
-    norm = nn.utils.clip_grad_norm_(parts.model.parameters(), plan.clip_norm)
-    return total.item(), norm.item()
+    return total, nn.utils.clip_grad_norm_(parts.model.parameters(), plan.clip_norm)
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch on a device; a GPU copies it while the processor goes on."""
+    if device.type == "cuda":
+        tensors = (batch.tokens_BT, batch.documents_BT, batch.targets)
+        batch = Batch(*(tensor.pin_memory() for tensor in tensors))
+    return batch.to(device)
 
 
 def scores_after(parts: Parts, plan: Plan, step: int) -> Mapping[str, float]:

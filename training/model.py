@@ -87,6 +87,7 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
+        self.compiled = False
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
@@ -112,6 +113,15 @@ class Decoder(nn.Module):
     def head(self, hidden_BTW: Tensor) -> Tensor:
         """Return the logits [..., V] of hidden states [..., W]."""
         return F.linear(hidden_BTW, self.embedding.weight)
+
+    def compile_parts(self) -> None:
+        """Have torch compile the blocks, and objectives the loss; the weights' names stay.
+
+        All blocks share what is compiled for the first. Compiled numbers are rounded otherwise.
+        """
+        self.compiled = True
+        for block in self.blocks:
+            block.compile()
 
     @property
     def num_parameters(self) -> int:
@@ -146,6 +156,7 @@ class Attention(nn.Module):
         super().__init__()
         heads, kv_heads, size = config.num_heads, config.num_kv_heads, config.head_size
         self.head_size = size
+        self.heads_per_group = heads // kv_heads
         self.split = (heads * size, kv_heads * size, kv_heads * size)
         self.query_key_value = nn.Linear(config.width, sum(self.split), bias=False)
         self.output = nn.Linear(config.width, config.width, bias=False)
@@ -156,9 +167,15 @@ class Attention(nn.Module):
         query_BHTD, key_BKTD, value_BKTD = (
             part.unflatten(-1, (-1, self.head_size)).transpose(1, 2) for part in parts
         )
+        key_BKTD = rotate(key_BKTD, rotation_2TD)
+        if mask_B1TT is not None and x_BTW.is_cuda:  # no fused kernel has both mask and groups
+            key_BKTD, value_BKTD = (
+                tensor_BKTD.repeat_interleave(self.heads_per_group, dim=1)
+                for tensor_BKTD in (key_BKTD, value_BKTD)
+            )
         gathered_BHTD = F.scaled_dot_product_attention(
             rotate(query_BHTD, rotation_2TD),
-            rotate(key_BKTD, rotation_2TD),
+            key_BKTD,
             value_BKTD,
             attn_mask=mask_B1TT,
             is_causal=mask_B1TT is None,

@@ -3,7 +3,7 @@
 Stands between loader and loop. An objective is pure: the same rows give the same batch, and what is
 random in it (masking) must be keyed by seed and row number, never by a running generator.
 
-Shapes: B rows, T tokens, S = T+1, V vocabulary.
+Shapes: B rows, T tokens, S = T+1, V vocabulary, N documents, C classes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.cross_entropy import cross_entropies
 from training.loader import PADDING, Rows
+from training.model import Decoder
 
 IGNORED = -100
 
@@ -52,7 +56,7 @@ class Batch:
 
 
 class Objective(Protocol):
-    """What the loop needs of an objective: `Causal` here; masked and supervised come beside it."""
+    """What the loop needs of an objective: `Causal` and `Supervised` here."""
 
     def batch(self, rows: Rows) -> Batch:
         """Return inputs and targets of rows."""
@@ -87,11 +91,33 @@ class Causal:
 
 def token_losses(model: nn.Module, batch: Batch) -> Tensor:
     """Return the cross-entropy of each target in nats, float32 [B, T]; 0 where ignored."""
-    logits_BTV = model(batch.tokens_BT, batch.documents_BT)
-    losses = F.cross_entropy(
-        logits_BTV.flatten(0, 1).float(),
-        batch.targets.flatten(),
-        ignore_index=IGNORED,
-        reduction="none",
+    assert isinstance(model, Decoder)
+    hidden_BTW = model.hidden(batch.tokens_BT, batch.documents_BT)
+    losses_N = cross_entropies(
+        hidden_BTW.flatten(0, 1), model.embedding.weight, batch.targets.flatten(), model.compiled
     )
-    return losses.view_as(batch.targets)
+    return losses_N.view_as(batch.targets)
+
+
+class Supervised:
+    """Name the class of a document; rows hold one each, `PADDING` after it.
+
+    ``labels_N`` is the class of each row number of the loader. ``documents_BT`` of a batch is 1 at
+    a document's own tokens and 0 after it; the model gives logits [B, C].
+    """
+
+    def __init__(self, labels_N: NDArray[np.int64]):
+        self.labels_N = torch.from_numpy(labels_N)
+
+    def batch(self, rows: Rows) -> Batch:
+        """Return all tokens of the rows as inputs and the rows' classes [B] as targets."""
+        tokens_BT = torch.from_numpy(rows.tokens_BS)
+        own_BT = (tokens_BT != PADDING).long()
+        return Batch(tokens_BT.clamp(min=0), own_BT, self.labels_N[rows.row_ids_B])
+
+    def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the summed cross-entropy of the classes, in nats."""
+        logits_BC = model(batch.tokens_BT, batch.documents_BT)
+        return F.cross_entropy(
+            logits_BC.float(), batch.targets, ignore_index=IGNORED, reduction="sum"
+        )

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from data_contracts.errors import Damaged
-
-
-@dataclass(frozen=True)
-class AdamWConfig:
-    """Settings of AdamW (Loshchilov and Hutter 2019); the rate comes from the schedule."""
-
-    beta_1: float = 0.9
-    beta_2: float = 0.95
-    epsilon: float = 1e-8
-    weight_decay: float = 0.1
+from training.config import AdamWConfig
 
 
 def peak_learning_rate(width: int) -> float:

@@ -7,15 +7,16 @@ before the first step, and written down; going on with a run never measures agai
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
 from data_contracts.errors import UsageError
+from training.config import NAMES_OF_NUMBERS as NAMES
 
-NAMES = ("float32", "bfloat16")
 MIN_GAIN = 1.15
 _ROUNDS = 20
 _LIMIT_SECONDS = 1.5
@@ -35,6 +36,21 @@ class Precision:
     def autocast(self, device: torch.device) -> AbstractContextManager:
         """Return the context in which the model's forward pass runs."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.name == "bfloat16")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads of the processor meanwhile; 0 leaves it as it is.
+
+    Sums are taken in another order on other numbers of threads, so the count belongs to a run's
+    settings.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_precision(device: torch.device, width: int) -> Precision:

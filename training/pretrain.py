@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,60 +20,19 @@ import torch
 
 from data_contracts.errors import UsageError
 from training.checkpoint import checkpoint_folders
+from training.config import PretrainConfig, counted_names, loop_plan
+from training.determinism import deterministic
 from training.heldout import Scorer, score_documents
 from training.loader import Loader, TokenShards, check_shards, shards_fingerprint
-from training.loop import CHECKPOINTS, METRICS, OnProgress, Parts, Plan, Trained, train
+from training.loop import CHECKPOINTS, METRICS, OnProgress, Parts, Trained, train
 from training.metrics import read_metrics
 from training.model import Decoder, ModelConfig, new_decoder, preset
 from training.objectives import Causal
-from training.optim import AdamWConfig, new_adamw, peak_learning_rate
-from training.precision import Precision, choose_precision
+from training.optim import new_adamw, peak_learning_rate
+from training.precision import Precision, choose_precision, threads
 from training.schedule import Schedule
 
 RUN = "run.json"
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """What to train and how; None means derived from ``depth``.
-
-    ``dtype`` is ``auto`` (measured), ``float32`` or ``bfloat16``; ``device`` ``cpu`` or ``cuda``.
-    ``heldout_max_tokens`` bounds what is read at each evaluation. A step reads ``batch_rows`` rows
-    of ``context_tokens`` tokens, ``micro_batch_rows`` at once. Raises UsageError for numbers that
-    make no run.
-    """
-
-    depth: int = 4
-    context_tokens: int = 256
-    batch_rows: int = 16
-    micro_batch_rows: int = 16
-    num_steps: int = 1000
-    warm_up_steps: int = 50
-    peak_learning_rate: float | None = None
-    final_learning_rate_ratio: float = 0.1
-    adamw: AdamWConfig = field(default_factory=AdamWConfig)
-    clip_norm: float = 1.0
-    seed: int = 0
-    dtype: str = "auto"
-    device: str = "cpu"
-    evaluate_every_steps: int | None = None
-    heldout_max_tokens: int = 200_000
-    checkpoint_every_steps: int = 200
-    keep_checkpoints: int = 2
-    log_every_steps: int = 10
-
-    def __post_init__(self) -> None:
-        for name in ("depth", "context_tokens", "batch_rows", "heldout_max_tokens"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
-        loop_plan(self)
-
-
-# Fields that change no weight: a run may go on with others.
-_FREE = {
-    *("evaluate_every_steps", "heldout_max_tokens", "checkpoint_every_steps"),
-    *("keep_checkpoints", "log_every_steps"),
-}
 
 
 @dataclass(frozen=True)
@@ -111,11 +70,22 @@ def pretrain(
     text too short for a batch (InputError), impossible settings and a folder with another run
     (UsageError). Raises `training.loop.NotFinite` if the loss breaks.
     """
+    with threads(config.num_threads), deterministic(config.device):
+        return _pretrain(config, shards, out_folder, progress, heldout)
+
+
+def _pretrain(
+    config: PretrainConfig,
+    shards: TokenShards,
+    out_folder: Path,
+    progress: OnProgress,
+    heldout: TokenShards | None,
+) -> PretrainResult:
     started = time.perf_counter()
     check_shards(shards, None)
     if heldout is not None:
         check_shards(heldout, shards.tokenizer_digest)
-    device = device_of(config)
+    device = torch_device(config.device)
     shape = preset(config.depth, shards.vocab_size, config.context_tokens)
     schedule = schedule_of(config, shape)
     rows = Loader(shards, config.context_tokens, config.batch_rows, config.seed)
@@ -124,6 +94,8 @@ def pretrain(
     write_run(out_folder, settings, precision)
     torch.manual_seed(config.seed)
     model = new_decoder(shape, config.seed).to(device)
+    if config.compile:
+        model.compile_parts()
     parts = Parts(
         model=model,
         optimizer=new_adamw(model, config.adamw),
@@ -138,19 +110,6 @@ def pretrain(
     )
     trained = train(parts, loop_plan(config), out_folder, progress)
     return result(config, trained, precision, out_folder, time.perf_counter() - started)
-
-
-def loop_plan(config: PretrainConfig) -> Plan:
-    """Return the part of the settings that the loop reads."""
-    return Plan(
-        num_steps=config.num_steps,
-        micro_batch_rows=config.micro_batch_rows,
-        clip_norm=config.clip_norm,
-        checkpoint_every_steps=config.checkpoint_every_steps,
-        keep_checkpoints=config.keep_checkpoints,
-        evaluate_every_steps=config.evaluate_every_steps,
-        log_every_steps=config.log_every_steps,
-    )
 
 
 def schedule_of(config: PretrainConfig, shape: ModelConfig) -> Schedule:
@@ -168,7 +127,7 @@ def resolved_precision(
 ) -> Precision:
     """Return the precision asked for, or that of the run begun in the folder, or the measured."""
     if config.dtype != "auto":
-        return Precision(config.dtype, "asked for")
+        return Precision(config.dtype, config.dtype_reason)
     path = out_folder / RUN
     if checkpoint_folders(out_folder / CHECKPOINTS) and path.is_file():
         return Precision(**json.loads(path.read_text())["precision"])
@@ -183,9 +142,9 @@ def counted_settings(
     shards: TokenShards,
 ) -> dict[str, Any]:
     """Return all that the weights depend on, nothing left to be derived, as plain values."""
-    counted = {name: value for name, value in asdict(config).items() if name not in _FREE}
+    plain, counted = asdict(config), counted_names(PretrainConfig)
     return {
-        **counted,
+        **{name: plain[name] for name in counted},
         "dtype": precision.name,
         "peak_learning_rate": schedule.peak,
         "model": asdict(shape),
@@ -230,13 +189,13 @@ def evaluator(
     return evaluate
 
 
-def device_of(config: PretrainConfig) -> torch.device:
-    """Return the device asked for; raises UsageError if this machine lacks it."""
-    if config.device not in ("cpu", "cuda"):
-        raise UsageError(f"device is {config.device}; give cpu or cuda")
-    if config.device == "cuda" and not torch.cuda.is_available():
+def torch_device(name: str) -> torch.device:
+    """Return the device of a name; raises UsageError if this machine lacks it."""
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device is {name}; give cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("device is cuda, but torch finds none here; give cpu")
-    return torch.device(config.device)
+    return torch.device(name)
 
 
 def result(

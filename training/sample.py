@@ -1,11 +1,11 @@
 """Text from a model: it goes on from a prompt, one token at a time.
 
-Shapes: T tokens so far, V vocabulary.
+Shapes: V vocabulary.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch
 from sentencepiece import SentencePieceProcessor
@@ -13,26 +13,10 @@ from torch import Tensor
 
 from data_contracts.errors import UsageError
 from training.model import Decoder
+from training.reading import Reader
+from training.sampling import Sampling, check_prompt
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to draw: ``temperature`` 0 takes the likeliest; only the ``top_k`` likeliest are drawn.
-
-    The same seed gives the same text on the same build of torch.
-    """
-
-    max_tokens: int = 200
-    temperature: float = 0.8
-    top_k: int = 50
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.max_tokens < 1 or self.top_k < 1 or self.temperature < 0:
-            raise UsageError(
-                "max_tokens and top_k must be at least 1 and temperature at least 0; "
-                f"they are {self.max_tokens}, {self.top_k} and {self.temperature}"
-            )
+_LONGEST_CHARACTER_BYTES = 4
 
 
 def generate(
@@ -42,31 +26,52 @@ def generate(
 
     Raises UsageError if the tokenizer has more pieces than the model.
     """
+    return prompt + "".join(generate_stream(model, tokenizer, prompt, sampling))
+
+
+def generate_stream(
+    model: Decoder, tokenizer: SentencePieceProcessor, prompt: str, sampling: Sampling
+) -> Iterator[str]:
+    """Yield what the model adds to a prompt, as it comes, in whole characters.
+
+    Raises UsageError at once if the prompt is no text, or the tokenizer is not the model's.
+    """
+    check_prompt(prompt)
     if tokenizer.vocab_size() != model.config.vocab_size:
         raise UsageError(
             f"the tokenizer has {tokenizer.vocab_size()} pieces, the model "
             f"{model.config.vocab_size}; use the tokenizer it was trained with"
         )
     prompt_ids = tokenizer.encode(prompt)
-    ids = continue_ids(model, [tokenizer.bos_id(), *prompt_ids], tokenizer.eos_id(), sampling)
-    return tokenizer.decode([*prompt_ids, *ids])
+    added = following_ids(model, [tokenizer.bos_id(), *prompt_ids], tokenizer.eos_id(), sampling)
+    return decode_stream(tokenizer, prompt_ids, added)
 
 
-@torch.no_grad()
 def continue_ids(model: Decoder, ids: list[int], eos_id: int, sampling: Sampling) -> list[int]:
     """Return the ids that follow, without ``eos_id``; reads at most one context back."""
+    return list(following_ids(model, ids, eos_id, sampling))
+
+
+def following_ids(model: Decoder, ids: list[int], eos_id: int, sampling: Sampling) -> Iterator[int]:
+    """Yield the ids that follow, one by one, without ``eos_id``; reads at most one context back.
+
+    Up to the model's context each id costs one token's work. Past it every id costs a whole
+    context's: all positions move, so nothing that was computed can be kept.
+    """
     generator = torch.Generator().manual_seed(sampling.seed)
-    device = model.embedding.weight.device
+    context_tokens = model.config.context_tokens
     model.eval()
-    added: list[int] = []
-    while len(added) < sampling.max_tokens:
-        seen = [*ids, *added][-model.config.context_tokens :]
-        hidden_TW = model.hidden(torch.tensor([seen], device=device))[0]
-        chosen = draw(model.head(hidden_TW[-1]).float().cpu(), sampling, generator)
+    seen = list(ids)
+    reader, fresh = Reader(model), seen[-context_tokens:]
+    for _ in range(sampling.max_tokens):
+        chosen = draw(reader.read(fresh).float().cpu(), sampling, generator)
         if chosen == eos_id:
-            break
-        added.append(chosen)
-    return added
+            return
+        yield chosen
+        seen.append(chosen)
+        fresh = [chosen]
+        if reader.num_tokens == context_tokens:
+            reader, fresh = Reader(model), seen[-context_tokens:]
 
 
 def draw(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
@@ -76,3 +81,44 @@ def draw(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> in
     best, ids = logits_V.topk(min(sampling.top_k, len(logits_V)))
     shares = torch.softmax(best / sampling.temperature, dim=0)
     return int(ids[torch.multinomial(shares, 1, generator=generator)])
+
+
+def decode_stream(
+    tokenizer: SentencePieceProcessor, before: Sequence[int], ids: Iterator[int]
+) -> Iterator[str]:
+    """Yield the text of ids that follow others, as soon as its characters are whole.
+
+    The pieces, joined, are what decoding all at once adds to the text of ``before``. Bytes that
+    become no character are U+FFFD.
+    """
+    seen = list(before)
+    shown = len(tokenizer.decode(seen))
+    for number in ids:
+        seen.append(number)
+        whole = len(seen) - pending_bytes(tokenizer, seen)
+        text = tokenizer.decode(seen[:whole])
+        if len(text) > shown:
+            yield text[shown:]
+            shown = len(text)
+    text = tokenizer.decode(seen)
+    if len(text) > shown:
+        yield text[shown:]
+
+
+def pending_bytes(tokenizer: SentencePieceProcessor, ids: Sequence[int]) -> int:
+    """Return how many ids at the end are the first bytes of a character that is not yet whole."""
+    for back in range(1, min(_LONGEST_CHARACTER_BYTES, len(ids) + 1)):
+        if not tokenizer.is_byte(ids[-back]):
+            return 0
+        value = int(tokenizer.id_to_piece(ids[-back])[1:-1], 16)
+        if value < 0x80 or value >= 0xF8:
+            return 0
+        if value >= 0xC0:  # the first byte of a character; it says how many there are
+            length = 2 if value < 0xE0 else 3 if value < 0xF0 else 4
+            return back if back < length else 0
+    return 0
+
+
+def load_processor(model: bytes) -> SentencePieceProcessor:
+    """Return the processor of a tokenizer's model, as the functions here want it."""
+    return SentencePieceProcessor(model_proto=model)

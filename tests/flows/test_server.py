@@ -22,7 +22,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from data_contracts.errors import ReadOnlyHome, StoreError
+from data_contracts.errors import ReadOnlyHome, StoreError, UsageError
 from flows import server as module
 from flows.server import (
     client_environment,
@@ -238,6 +238,17 @@ def test_a_home_has_one_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert {folder.parent for folder in buckets} == {tmp_path / "state" / "servers"}
     monkeypatch.delenv("MILLRACE_STATE_DIR")
     assert server_folder("s3://one/home").parent == Path.home() / ".millrace" / "servers"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["", " ", "file://", "local://"])
+def test_an_empty_name_is_no_home(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for call in (server_folder, ensure_server, stop_server, server_status):
+        with pytest.raises(UsageError, match=r"empty name.*--home"):
+            call(home)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,11 +11,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fsspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from store.errors import LeaseLost, StoreError
 from store.lease import Leases
@@ -24,40 +22,6 @@ from store.storage import Storage
 ROOT = Path(__file__).parents[2]
 COUNTER = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
-
-class OneAtATime:
-    """Serves requests one after the other: moto's conditional PUT is not atomic, a bucket's is."""
-
-    def __init__(self, app):
-        self.app = app
-        self.lock = threading.Lock()
-
-    def __call__(self, *request):
-        with self.lock:
-            return self.app(*request)
-
-
-@pytest.fixture(scope="module")
-def s3_options():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    server._server.app = OneAtATime(server._server.app)
-    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    client = {"endpoint_url": endpoint, "region_name": "us-east-1"}
-    options = {"key": "test", "secret": "test", "client_kwargs": client}
-    fsspec.filesystem("s3", **options).call_s3("create_bucket", Bucket="lease-tests")
-    yield options
-    server.stop()
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def storage(request, tmp_path):
-    if request.param == "local":
-        return Storage(str(tmp_path / "home"))
-    if request.param == "memory":
-        return Storage(f"memory://leases/{next(COUNTER)}")
-    return Storage(f"s3://lease-tests/{next(COUNTER)}", **request.getfixturevalue("s3_options"))
 
 
 @pytest.fixture

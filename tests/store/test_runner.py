@@ -398,19 +398,6 @@ def test_a_row_that_goes_missing_is_not_published(home, corpus):
     assert not list(home.list("parts/lose_line"))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"cannot mount here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def remount(folder, option):
     subprocess.run(["mount", "-o", f"remount,{option}", str(folder)], check=True)
 
@@ -426,6 +413,7 @@ def big_lines(inputs, config):
 
 def test_a_disk_that_fills_stops_cleanly_and_the_run_goes_on_later(small_disk, corpus, quick_path):
     log, home = quick_path / "log", Storage(str(small_disk / "home"))
+    remount(small_disk, "size=2m")
     step = toy.step(big_lines, "source", toy.LINES, list_parts=toy.list_folder)
     graph = Graph([Node(step, Config(folder=str(corpus), log=str(log)))])
     with pytest.raises(DiskFull, match=r"no room to write .*--home"):

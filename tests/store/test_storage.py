@@ -17,13 +17,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
+from s3_options import s3_options
 
 from store.errors import Damaged, DiskFull, ReadOnlyHome, StoreError, UsageError
 from store.storage import Storage, canonical_json
@@ -31,52 +30,6 @@ from store.storage import Storage, canonical_json
 ROOT = Path(__file__).parents[2]
 COUNTER = itertools.count()
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
-
-class OneAtATime:
-    """Serves requests one after the other: moto's conditional PUT is not atomic, a bucket's is."""
-
-    def __init__(self, app):
-        self.app = app
-        self.lock = threading.Lock()
-
-    def __call__(self, *request):
-        with self.lock:
-            return self.app(*request)
-
-
-@pytest.fixture(scope="module")
-def s3_port():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    server._server.app = OneAtATime(server._server.app)
-    port = server.get_host_and_port()[1]
-    fsspec.filesystem("s3", **_options(port)).call_s3("create_bucket", Bucket="storage-tests")
-    yield port
-    server.stop()
-
-
-def _options(port, **config):
-    return {
-        "key": "test",
-        "secret": "test",
-        "client_kwargs": {
-            "endpoint_url": f"http://127.0.0.1:{port}",
-            "region_name": "us-east-1",
-        },
-        **({"config_kwargs": config} if config else {}),
-    }
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def storage(request, tmp_path):
-    if request.param == "local":
-        return Storage(str(tmp_path / "home"))
-    if request.param == "memory":
-        return Storage(f"memory://bucket/{next(COUNTER)}")
-    return Storage(
-        f"s3://storage-tests/{next(COUNTER)}/", **_options(request.getfixturevalue("s3_port"))
-    )
 
 
 # The contract, everywhere.
@@ -186,8 +139,8 @@ def test_it_behaves_like_a_dict(kind, examples, request):
     @settings(max_examples=examples, deadline=None)
     def check(operations):
         with tempfile.TemporaryDirectory() as folder:
-            home = {"local": folder, "memory": "memory://m", "s3": "s3://storage-tests"}[kind]
-            options = _options(port) if port else {}
+            home = {"local": folder, "memory": "memory://m", "s3": "s3://store"}[kind]
+            options = s3_options(port) if port else {}
             storage = Storage(f"{home}/dict-{next(COUNTER)}", **options)
             model: dict[str, bytes] = {}
             for operation, name, data in operations:
@@ -457,19 +410,6 @@ def test_a_killed_writer_leaves_whole_files_only(tmp_path):
 # What can fail on a disk.
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of one MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"cannot mount here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_is_told_and_changes_nothing(small_disk, tmp_path):
     storage = Storage(str(small_disk / "home"))
     storage.create("kept", b"old")
@@ -600,12 +540,12 @@ class Proxy:
 @contextmanager
 def proxied(port, treatments, **config):
     proxy = Proxy(port, treatments)
-    home = f"s3://storage-tests/proxied-{next(COUNTER)}"
+    home = f"s3://store/proxied-{next(COUNTER)}"
     try:
         yield (
             proxy,
-            Storage(home, **_options(proxy.port, **config)),
-            Storage(home, **_options(port)),
+            Storage(home, **s3_options(proxy.port, **config)),
+            Storage(home, **s3_options(port)),
         )
     finally:
         proxy.listener.close()
@@ -653,7 +593,7 @@ def test_a_create_whose_answer_was_lost_is_still_ours(s3_port):
 def test_a_bucket_that_is_always_busy_ends_in_one_sentence(s3_port):
     once = {"retries": {"max_attempts": 1}}
     with proxied(s3_port, ["503"] * 1000, **once) as (proxy, storage, _):
-        with pytest.raises(StoreError, match=r"cannot read s3://storage-tests/.*/a \(.*run again"):
+        with pytest.raises(StoreError, match=r"cannot read s3://store/.*/a \(.*run again"):
             storage.read("a")
         assert 2 <= proxy.used["503"] <= 20
 
@@ -661,13 +601,13 @@ def test_a_bucket_that_is_always_busy_ends_in_one_sentence(s3_port):
 def test_a_bucket_that_does_not_answer_ends_in_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    storage = Storage("s3://storage-tests/x", **_options(port, retries={"max_attempts": 1}))
-    with pytest.raises(StoreError, match="cannot write s3://storage-tests/x/a"):
+    storage = Storage("s3://store/x", **s3_options(port, retries={"max_attempts": 1}))
+    with pytest.raises(StoreError, match="cannot write s3://store/x/a"):
         storage.create("a", b"")
 
 
 def test_a_bucket_that_is_not_there_is_told(s3_port):
-    storage = Storage("s3://no-such-bucket/x", **_options(s3_port))
+    storage = Storage("s3://no-such-bucket/x", **s3_options(s3_port))
     assert list(storage.list("")) == []
     for attempt in (storage.check_writable, lambda: storage.create("a", b"")):
         with pytest.raises(ReadOnlyHome, match=r"cannot write s3://no-such-bucket/x.*--home"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from data_contracts.shards import (
     write_index,
     write_shard,
 )
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 BOS, EOS = 1, 2
 

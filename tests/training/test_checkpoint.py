@@ -20,8 +20,9 @@ from training.checkpoint import (
     resume,
     save_checkpoint,
 )
+from training.config import AdamWConfig
 from training.model import Decoder, ModelConfig, new_decoder
-from training.optim import AdamWConfig, new_adamw, optimizer_tensors
+from training.optim import new_adamw, optimizer_tensors
 
 CONFIG = ModelConfig(40, 1, 16, 2, 1, 24, 16)
 SETTINGS = {"model": vars(CONFIG), "tokenizer_digest": "tokenizer-a"}

@@ -12,12 +12,13 @@ import torch
 
 from data_contracts.errors import Damaged, UsageError
 from training.checkpoint import MODEL
+from training.config import AdamWConfig, Plan
 from training.loader import PADDING, Rows
-from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, Plan, gradients, train
+from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, gradients, train
 from training.metrics import Progress
 from training.model import ModelConfig, new_decoder
 from training.objectives import Causal
-from training.optim import AdamWConfig, new_adamw
+from training.optim import new_adamw
 from training.precision import Precision
 
 CONFIG = ModelConfig(40, 2, 32, 4, 2, 48, 16)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from training.classifier import new_classifier
 from training.loader import PADDING, Rows
 from training.model import ModelConfig, new_decoder
-from training.objectives import IGNORED, Causal, token_losses
+from training.objectives import IGNORED, Causal, Supervised, token_losses
 
 CONFIG = ModelConfig(40, 1, 16, 2, 1, 24, 16)
 
@@ -50,3 +51,19 @@ def test_parts_of_a_batch_are_its_rows() -> None:
     parts = [batch.part(start, start + 2) for start in (0, 2, 4)]
     assert [len(part) for part in parts] == [2, 2, 1]
     assert torch.equal(torch.cat([part.targets for part in parts]), batch.targets)
+
+
+def test_classes_come_by_row_number_and_padding_is_nobodys() -> None:
+    labels = np.array([2, 0, 1])
+    drawn = Rows(np.array([[1, 5, 2], [1, 2, PADDING]], np.int64), np.array([2, 0]))
+    batch = Supervised(labels).batch(drawn)
+    assert batch.targets.tolist() == [1, 2]
+    assert batch.tokens_BT.tolist() == [[1, 5, 2], [1, 2, 0]]
+    assert batch.documents_BT.tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch.num_targets == 2
+    model = new_classifier(CONFIG, 3, 0)
+    shares = torch.softmax(model(batch.tokens_BT, batch.documents_BT).double(), dim=1)
+    expected = -torch.log(shares[0, 1]) - torch.log(shares[1, 2])
+    loss = Supervised(labels).loss_sum(model, batch)
+    torch.testing.assert_close(loss.double(), expected)
+    assert loss.dtype == torch.float32

@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from data_contracts.errors import InputError, UsageError
 from data_contracts.shards import ShardSet
 from training.checkpoint import MODEL, OPTIMIZER, load_decoder
+from training.config import PretrainConfig
 from training.heldout import Scorer, score_documents
 from training.metrics import Progress
-from training.pretrain import PretrainConfig, PretrainResult, pretrain
+from training.pretrain import PretrainResult, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = PretrainConfig(
@@ -44,14 +45,14 @@ sys.path.insert(0, sys.argv[1])
 from data_contracts.shards import open_shards
 from training import pretrain
 from training.checkpoint import MODEL
-from training.pretrain import PretrainConfig
+from training.config import AdamWConfig, PretrainConfig
 
 shards, out, when = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if when == "saving 8":  # all files written, the folder not yet in its place
     rename = Path.rename
     Path.rename = lambda self, to: kill() if to.name == "step-00000008" else rename(self, to)
-config = eval(sys.argv[5], {"PretrainConfig": PretrainConfig, "AdamWConfig": pretrain.AdamWConfig})
+config = eval(sys.argv[5], {"PretrainConfig": PretrainConfig, "AdamWConfig": AdamWConfig})
 data = open_shards(shards)
 pretrain.pretrain(config, data, out, lambda p: kill() if when == f"after {p.step}" else None, data)
 """

@@ -1,0 +1,56 @@
+"""Which sections the page has, and in plain words what this run lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalog.report.facts import ReportFacts
+
+
+def contents(facts: ReportFacts) -> list[tuple[str, str]]:
+    """Return the sections that there is something to say in: anchors and titles, in order."""
+    trained = facts.pretraining
+    there = (
+        ("comparison", "Comparison", facts.comparison or facts.task),
+        ("pretraining", "Pre-training", trained),
+        ("samples", "Samples", trained and trained.samples),
+        ("tokenizer", "Tokenizer", facts.tokenizer),
+        ("data", "Data", facts.data),
+        ("made", "How it was made", True),
+    )
+    return [(name, title) for name, title, found in there if found]
+
+
+def missing(facts: ReportFacts) -> list[str]:
+    """Return a sentence for each thing that this run does not have."""
+    return [*_missing_judged(facts), *_missing_trained(facts), *_missing_data(facts)]
+
+
+def _missing_judged(facts: ReportFacts) -> Iterator[str]:
+    if facts.task is None:
+        yield "No documents were labelled for a classifier in this run."
+    if facts.comparison is None:
+        yield "No classifier was trained or judged in this run."
+    elif not facts.comparison.scores:
+        yield "Classifiers were trained, but have not been evaluated in this run."
+
+
+def _missing_trained(facts: ReportFacts) -> Iterator[str]:
+    if facts.pretraining is None:
+        yield "No model was pre-trained in this run."
+        return
+    if facts.pretraining.heldout is None:
+        yield "The held-out documents were not scored one by one in this run."
+    if not facts.pretraining.samples:
+        yield "No samples were drawn in this run."
+
+
+def _missing_data(facts: ReportFacts) -> Iterator[str]:
+    if facts.tokenizer is None:
+        yield "No tokenizer was trained in this run."
+    if facts.data is None:
+        yield "No documents were read in this run."
+    elif not facts.data.sides:
+        yield "The documents have not been curated in this run."
+    elif all(side.num_tokens is None for side in facts.data.sides):
+        yield "The documents were not turned into tokens in this run."

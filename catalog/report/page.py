@@ -1,0 +1,81 @@
+"""The page: facts in, one HTML text out, readable without network and without scripts.
+
+Everything that was not written here (texts, names, reasons, recipes) is escaped, and characters
+that are not seen are spelt out. The page forbids itself to load or to run anything.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from catalog.opened import OpenedRun
+from catalog.report import words
+from catalog.report.contents import contents, missing
+from catalog.report.facts import ReportFacts, report_facts
+from catalog.report.section_data import data_view, tokenizer_view
+from catalog.report.section_judged import comparison_view, task_view
+from catalog.report.section_made import made_view
+from catalog.report.section_trained import pretraining_view, samples_view
+from catalog.report.tiles import tiles
+from catalog.report.verdict import headline
+
+TEMPLATE, STYLE = "report.html.j2", "report.css"
+
+
+def write_report(opened: OpenedRun) -> str:
+    """Return the report of a run as one HTML page.
+
+    Raises:
+        Damaged: if a record or a partition is not what was written.
+    """
+    return write_page(report_facts(opened))
+
+
+def write_page(facts: ReportFacts) -> str:
+    """Return the page that tells some facts; the same facts give the same page."""
+    return _template().render(
+        style=Markup(_text(STYLE)),  # noqa: S704 (a file of ours)
+        facts=facts,
+        run=facts.run,
+        headline=headline(facts),
+        tiles=tiles(facts),
+        contents=contents(facts),
+        missing=missing(facts),
+        task=task_view(facts.task),
+        comparison=comparison_view(facts),
+        pretraining=pretraining_view(facts.pretraining),
+        samples=samples_view(facts.pretraining),
+        tokenizer=tokenizer_view(facts.tokenizer),
+        data=data_view(facts),
+        made=made_view(facts),
+    )
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    names = ("count", "digits", "duration", "moment", "plural", "score", "share", "short", "size")
+    environment.filters |= {name: getattr(words, name) for name in names}
+    return environment.from_string(_text(TEMPLATE))
+
+
+def _shown(value: object) -> object:
+    """Spell out unseen characters of every text that is printed; markup is our own."""
+    return (
+        words.visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    )
+
+
+def _text(name: str) -> str:
+    return files("catalog.report").joinpath(name).read_text(encoding="utf-8")

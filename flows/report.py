@@ -1,0 +1,60 @@
+"""A run's report: written beside the run's record, from what its steps recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.opened import OpenedRun
+from catalog.report import report_facts, write_page
+from catalog.report.facts import ReportFacts
+from catalog.report.tiles import tiles
+from catalog.report.verdict import headline
+from store.runs import Run
+from store.storage import Storage
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A page that was written: its path or URL, and what it says in a few lines of Markdown."""
+
+    place: str
+    facts: ReportFacts
+
+    @property
+    def headline(self) -> str:
+        """The sentence that the page begins with."""
+        return headline(self.facts)
+
+    @property
+    def summary(self) -> str:
+        """Headline, key figures, and where the page lies."""
+        rows = [
+            f"| {tile.figure} | {_flat(tile.name)} | {_flat(tile.note)} |"
+            for tile in tiles(self.facts)
+        ]
+        link = f"file://{self.place}" if self.place.startswith("/") else self.place
+        table = "\n".join(["| | | |", "| --: | :-- | :-- |", *rows])
+        return f"{_flat(self.headline)}\n\n{table}\n\n[The report]({link}): `{self.place}`"
+
+
+def report_name(run: str) -> str:
+    """Return the name, within the home, of a run's page."""
+    return f"runs/{run}/{PAGE}"
+
+
+def make_report(storage: Storage, run: Run) -> Report:
+    """Write the page of a run, over one that is there.
+
+    Raises:
+        Damaged: if something that the page tells of cannot be read.
+    """
+    facts = report_facts(OpenedRun(storage, run))
+    storage.replace(report_name(run.name), write_page(facts).encode())
+    return Report(storage.place(report_name(run.name)), facts)
+
+
+def _flat(text: str) -> str:
+    """Return a text without what means something in Markdown."""
+    return "".join(" " if character in "|<>[]`*\n" else character for character in text)

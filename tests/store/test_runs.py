@@ -1,0 +1,85 @@
+"""`store.runs`: one run under a name at a time, whoever starts it when; names that are free."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from store import runs
+from store.errors import UsageError
+from store.lease import Leases
+from store.runs import begin_run, find_run, new_name, save_run
+
+NUM_STARTS = 4
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+def start_together(storage, monkeypatch):
+    """Start runs of one name, all past the first look at its record: who began it, what else."""
+    together, look = threading.Barrier(NUM_STARTS), runs.latest_done
+
+    def look_together(*arguments, **named):
+        together.wait(timeout=20)
+        return look(*arguments, **named)
+
+    monkeypatch.setattr(runs, "latest_done", look_together)
+
+    def start(number):
+        try:
+            return begin_run(storage, "toy", {"number": number}, "one")
+        except UsageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(NUM_STARTS) as pool:
+        answers = list(pool.map(start, range(NUM_STARTS)))
+    monkeypatch.undo()
+    refused = [answer for answer in answers if isinstance(answer, str)]
+    assert all("choose another --run name" in sentence for sentence in refused)
+    return [answer for answer in answers if not isinstance(answer, str)]
+
+
+def test_of_starts_under_one_name_one_begins(storage, monkeypatch):
+    (began,) = start_together(storage, monkeypatch)
+    assert find_run(storage, "one") == began
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "crashed", "running"])
+def test_of_starts_under_the_name_of_an_ended_run_one_begins(home, state, monkeypatch):
+    """``running`` here is a run whose process is gone and that nobody has marked yet."""
+    save_run(home, replace(begin_run(home, "old", {}, "one"), state=state, process_started=1.0))
+    (began,) = start_together(home, monkeypatch)
+    assert find_run(home, "one") == began
+    assert began.recipe_name == "toy"
+
+
+def test_a_run_at_work_is_not_started_again(home):
+    began = begin_run(home, "toy", {}, "one")
+    with pytest.raises(UsageError, match=rf"Run one is being worked on by process {os.getpid()}"):
+        begin_run(home, "toy", {}, "one")
+    assert find_run(home, "one") == began
+
+
+def test_a_run_that_another_is_starting_anew_is_refused(home):
+    ended = replace(begin_run(home, "toy", {}, "one"), state="done")
+    save_run(home, ended)
+    with Leases(home) as leases, leases.try_acquire("runs/one"):
+        with pytest.raises(UsageError, match="Run one is being started by another process"):
+            begin_run(home, "toy", {}, "one")
+        assert find_run(home, "one") == ended
+    assert begin_run(home, "toy", {}, "one").state == "running"
+
+
+def test_runs_of_one_second_have_names_of_their_own(home, monkeypatch):
+    class Noon(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    monkeypatch.setattr(runs, "datetime", Noon)
+    names = [begin_run(home, "toy", {}, None).name for _ in range(3)]
+    first = f"toy-20260101-120000-{os.getpid()}"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+    assert new_name("toy", home) == f"{first}-4"
