@@ -29,7 +29,6 @@ from training.steps.finetune import STEP as FINETUNE
 from training.steps.pretrain import STEP as PRETRAIN
 from training.steps.sample_texts import STEP as SAMPLE_TEXTS
 from training.steps.score_heldout import STEP as SCORE_HELDOUT
-from training.steps.score_heldout import ScoreConfig
 
 
 def build_graph(recipe: Recipe) -> Graph:
@@ -81,7 +80,11 @@ def _tokenizing(recipe: Recipe) -> list[Node]:
 def _training(recipe: Recipe) -> list[Node]:
     """Token shards to a model, how well it predicts, and what it writes."""
     pretrain = on_this_machine(recipe.pretrain)
-    score = ScoreConfig(dtype=pretrain.dtype, num_threads=pretrain.num_threads)
+    score = replace(
+        recipe.heldout,
+        dtype=pretrain.dtype,
+        num_threads=recipe.heldout.num_threads or pretrain.num_threads,
+    )
     sample_inputs = {"model": "pretrain", "tokenizer": "train_tokenizer"}
     return [
         Node(PRETRAIN, pretrain, {"tokens": "pack_tokens"}),

@@ -1,4 +1,7 @@
-"""``runs/<run>/curated/``: a run's curated Parquet under names that people can glob."""
+"""``runs/<run>/curated/`` and ``model/``: what a run made, under names that people can open.
+
+Local homes only: a bucket has no links, and `catalog.open_run` reads the same partitions there.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,68 @@ import re
 import shutil
 from pathlib import Path
 
+from catalog.opened import OpenedRun
+from data_contracts.models import DESCRIPTION, WEIGHTS
 from store.datasets import read_dataset
 from store.runs import Run
 from store.storage import Storage
 
 
-def link_curated(storage: Storage, run: Run) -> Path | None:
-    """Hard-link the run's curated partitions into its folder, in order; copy where links fail.
+def link_results(storage: Storage, run: Run) -> None:
+    """Link the run's curated Parquet and its model, as far as it made them, into its folder."""
+    link_curated(storage, run)
+    link_model(storage, run)
 
-    Returns the folder, or ``None`` in a bucket (which has no links; `catalog.open_run` reads the
-    same partitions there) or if the run has no curated dataset.
-    """
-    record = run.step("materialize")
-    folder = storage.local_path(f"runs/{run.name}/curated")
-    if folder is None or record is None or record.dataset is None:
+
+def link_curated(storage: Storage, run: Run) -> Path | None:
+    """Hard-link the run's curated partitions into its folder, in order; return the folder."""
+    dataset = _dataset(run, "materialize")
+    folder = _fresh_folder(storage, run, "curated") if dataset else None
+    if folder is None or dataset is None:
         return None
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    parts = read_dataset(storage, "materialize", record.dataset).parts
+    parts = read_dataset(storage, "materialize", dataset).parts
     for number, part in enumerate(parts):
         source = storage.local_path(part.data_name())
         assert source is not None
-        target = folder / f"{number:05d}-{_file_name(part.key)}.parquet"
-        try:
-            os.link(source, target)
-        except OSError:
-            with contextlib.suppress(FileExistsError):
-                shutil.copyfile(source, target)
+        _link(source, folder / f"{number:05d}-{_file_name(part.key)}.parquet")
     return folder
+
+
+def link_model(storage: Storage, run: Run) -> Path | None:
+    """Hard-link the run's weights and their description, and write its tokenizer beside them."""
+    folder = _fresh_folder(storage, run, "model") if _dataset(run, "pretrain") else None
+    if folder is None:
+        return None
+    opened = OpenedRun(storage, run)
+    for name in (WEIGHTS, DESCRIPTION):
+        _link(opened.part("pretrain").file(name, folder), folder / name)
+    (tokenizer,) = opened.table("train_tokenizer", ["name", "data"]).to_pylist()
+    (folder / _file_name(tokenizer["name"])).write_bytes(tokenizer["data"])
+    return folder
+
+
+def _dataset(run: Run, step: str) -> str | None:
+    record = run.step(step)
+    return record.dataset if record else None
+
+
+def _fresh_folder(storage: Storage, run: Run, name: str) -> Path | None:
+    """Return an empty folder of a run, or None in a bucket."""
+    folder = storage.local_path(f"runs/{run.name}/{name}")
+    if folder is None:
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file, or copy it where links fail."""
+    try:
+        os.link(source, target)
+    except OSError:
+        with contextlib.suppress(FileExistsError):
+            shutil.copyfile(source, target)
 
 
 def _file_name(key: str) -> str:

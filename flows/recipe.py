@@ -32,6 +32,7 @@ from training.config import PretrainConfig
 from training.finetune_config import FinetuneConfig
 from training.steps.evaluate import EvaluateConfig
 from training.steps.sample_texts import SampleConfig
+from training.steps.score_heldout import ScoreConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -65,6 +66,7 @@ class Recipe:
     materialize: MaterializeConfig = field(default_factory=MaterializeConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    heldout: ScoreConfig = field(default_factory=ScoreConfig)
     samples: SampleConfig = field(default_factory=SampleConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)

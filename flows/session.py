@@ -19,7 +19,7 @@ from catalog.explain import why
 from catalog.funnel import count_retired
 from data_contracts.errors import InputError, MillraceError, NotFresh, ReadOnlyHome
 from flows.graph import build_graph
-from flows.links import link_curated
+from flows.links import link_results
 from flows.recipe import Recipe, load_recipe
 from flows.state import state_folder
 from pipelines.kernels.cache import use_cache_dir
@@ -209,7 +209,7 @@ def open_session(
         finally:
             with _SESSIONS_LOCK:
                 _SESSIONS.pop(run.name, None)
-        link_curated(storage, session.run)
+        link_results(storage, session.run)
         session.update(_ended(session.run, "done", None))
 
 

@@ -35,6 +35,8 @@ HOMES = {  # heavy library -> the only files, or folders, that may import it
     "great_expectations": ("data_contracts/gate.py",),
     "sentencepiece": ("pipelines/tokenizer/", "training/", "data_contracts/tokenizer.py"),
     "numba": ("pipelines/kernels/",),
+    "sklearn": ("pipelines/labels/",),
+    "jinja2": ("catalog/report/",),
 }
 
 NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
@@ -222,3 +224,36 @@ def test_importing_does_nothing_and_the_command_starts_light(tmp_path: Path) -> 
     seen = json.loads(done.stdout)  # so importing printed nothing either
     assert seen["heavy"] == []
     assert seen["after"] == seen["before"]
+
+
+ALONE = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in json.loads(sys.argv[2]):
+            raise ModuleNotFoundError(f"{name} is not on a training machine")
+
+sys.meta_path.insert(0, Absent())
+for name in json.loads(sys.argv[1]):
+    __import__(name)
+json.dump(sorted(name for name in sys.modules if name.split(".")[0] == "store"), sys.stdout)
+"""
+
+
+def test_training_runs_alone_where_only_its_own_libraries_are() -> None:
+    run, _ = declared()
+    own = {"torch", "numpy", "pyarrow", "safetensors", "sentencepiece"}
+    absent = sorted({name.replace("-", "_") for name in run - own} | {"sklearn"})
+    paths = sources(ROOT, ("training",))
+    parts = [path.relative_to(ROOT).with_suffix("").parts for path in paths]
+    modules = [".".join(part) for part in parts if part[1] != "steps" and part[-1] != "__init__"]
+    assert len(modules) > 20
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, json.dumps(modules), json.dumps(absent)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["store", "store.errors"]

@@ -9,6 +9,7 @@ Shapes: B documents, T tokens of a row, W width, C classes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -22,11 +23,14 @@ from training.model import INIT_STD, Decoder, ModelConfig, new_decoder
 
 
 class Classifier(nn.Module):
-    """Trunk, pooling over a document's own tokens, dropout, head.
+    """Trunk, pooling over a document's own tokens, standardising, dropout, head.
 
     ``pooling`` is ``mean`` over all of its tokens or ``last``, the state of its last one. Raises
     UsageError for another pooling, or fewer than two classes.
     """
+
+    center_W: Tensor
+    scale_W: Tensor
 
     def __init__(
         self, trunk: Decoder, num_classes: int, pooling: str = "mean", dropout_ratio: float = 0.0
@@ -38,6 +42,8 @@ class Classifier(nn.Module):
             raise UsageError(f"num_classes is {num_classes}; give 2 or more")
         self.pooling = pooling
         self.trunk = trunk
+        self.register_buffer("center_W", torch.zeros(trunk.config.width))
+        self.register_buffer("scale_W", torch.ones(trunk.config.width))
         self.dropout = nn.Dropout(dropout_ratio)
         self.head = nn.Linear(trunk.config.width, num_classes)
 
@@ -46,8 +52,21 @@ class Classifier(nn.Module):
 
         A document has at least one token, and stands at the beginning of its row.
         """
-        hidden_BTW = self.trunk.hidden(tokens_BT)
-        return self.head(self.dropout(self.pool(hidden_BTW, own_BT)))
+        pooled_BW = self.pool(self.trunk.hidden(tokens_BT), own_BT)
+        return self.head(self.dropout((pooled_BW - self.center_W) / self.scale_W))
+
+    @torch.no_grad()
+    def standardise(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Centre and scale pooled states by their mean and deviation over some documents.
+
+        Takes pairs of tokens and ``own_BT``. Mean states of a language model share one large
+        direction, beside which what tells documents apart is small: without this the head spends
+        its first epochs on that. It is done once, before training, alike for every trunk.
+        """
+        pooled = [self.pool(self.trunk.hidden(tokens), own) for tokens, own in batches]
+        pooled_NW = torch.cat(pooled).double()
+        self.center_W.copy_(pooled_NW.mean(dim=0))
+        self.scale_W.copy_(pooled_NW.std(dim=0, correction=0).clamp(min=1e-6))
 
     def pool(self, hidden_BTW: Tensor, own_BT: Tensor) -> Tensor:
         """Return one vector a document, [B, W]."""

@@ -8,6 +8,7 @@ from typing import Any
 from data_contracts.errors import UsageError
 
 NAMES_OF_NUMBERS = ("float32", "bfloat16")
+OPTIMIZERS = ("muon", "adamw")
 
 
 def uncounted(default: Any) -> Any:
@@ -56,6 +57,7 @@ class Plan:
 class PretrainConfig:
     """What to train and how; None means derived from ``depth``.
 
+    ``optimizer`` is ``muon`` (for the matrices of the blocks; AdamW for the rest) or ``adamw``.
     ``dtype`` is ``auto`` (measured), ``float32`` or ``bfloat16``; ``dtype_reason`` says why it was
     chosen. ``device`` is ``cpu`` or ``cuda``. ``compile`` has torch compile the model: that takes
     about a minute, and pays in long runs. ``num_threads`` of the processor's work; 0 leaves torch's
@@ -73,6 +75,7 @@ class PretrainConfig:
     warm_up_steps: int = 50
     peak_learning_rate: float | None = None
     final_learning_rate_ratio: float = 0.1
+    optimizer: str = "muon"
     adamw: AdamWConfig = field(default_factory=AdamWConfig)
     clip_norm: float = 1.0
     seed: int = 0
@@ -93,6 +96,8 @@ class PretrainConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
         if self.num_threads < 0:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
+        if self.optimizer not in OPTIMIZERS:
+            raise UsageError(f"optimizer is {self.optimizer}; give {' or '.join(OPTIMIZERS)}")
         if self.dtype not in ("auto", *NAMES_OF_NUMBERS):
             choices = " or ".join(NAMES_OF_NUMBERS)
             raise UsageError(f"dtype is {self.dtype}; give auto, {choices}")

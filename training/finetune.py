@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,17 +86,33 @@ def finetune(
     task = Task(config, labelled, shape, weights, labelled.fingerprint(), file_digest(weights))
     if len(labelled.train) < config.batch_rows:
         tell(f"only {len(labelled.train)} train documents: a step reads them all")
-    with threads(config.num_threads):
-        arms = {name: run_arm(task, name, work, tell) for name in ARMS}
-        predictions = pa.concat_tables([arm_predictions(task, arm) for arm in arms.values()])
+    judged = both_arms(task, work, tell)
     return FinetuneResult(
-        predictions=predictions,
-        arms=arms,
+        predictions=pa.concat_tables([predictions for _, predictions in judged]),
+        arms={arm.name: arm for arm, _ in judged},
         class_names=labelled.class_names,
         num_train=len(labelled.train),
         num_cut=labelled.num_cut,
         batch_rows=min(config.batch_rows, len(labelled.train)),
     )
+
+
+def both_arms(task: Task, work: Path, tell: Tell) -> list[tuple[Arm, pa.Table]]:
+    """Return both arms with their predictions; on one thread each, they run side by side.
+
+    That is faster than one after the other on two threads, and changes no bit. With dropout they
+    take turns: it is drawn from the one generator that torch has.
+    """
+    config = task.config
+
+    def judge(name: str) -> tuple[Arm, pa.Table]:
+        with threads(config.num_threads):  # torch counts them for each thread that calls it
+            arm = run_arm(task, name, work, tell)
+            return arm, arm_predictions(task, arm)
+
+    at_once = len(ARMS) if config.num_threads == 1 and not config.dropout_ratio else 1
+    with ThreadPoolExecutor(at_once, thread_name_prefix="arm") as pool:
+        return list(pool.map(judge, ARMS))
 
 
 def run_arm(task: Task, name: str, work: Path, tell: Tell) -> Arm:

@@ -20,7 +20,8 @@ class FinetuneConfig:
     which score on dev picks one: ``macro_f1`` or ``accuracy``. ``num_seeds`` runs of the picked
     schedule are judged. A step reads at most ``batch_rows`` documents. ``curve_points`` is how
     often a run looks at dev. ``dtype`` is ``float32`` or ``bfloat16``, ``num_threads`` torch's of
-    the processor (0: its own choice), ``dropout_ratio`` the share of the pooled state that is dropped in training.
+    the processor (0: its own choice), ``dropout_ratio`` the share of the pooled state that is
+    dropped in training.
 
     Raises UsageError for values that make no run, naming the field.
     """

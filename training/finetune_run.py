@@ -19,7 +19,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from training.labelled import Documents, Labelled, LabelledLoader
 from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, train
 from training.metrics import Progress, read_metrics
 from training.model import ModelConfig
-from training.objectives import Supervised
+from training.objectives import Batch, Supervised
 from training.optim import new_adamw
 from training.precision import Precision
 from training.schedule import Schedule
@@ -168,8 +168,8 @@ def _ignore(progress: Progress) -> None:
 
 
 def run_model(task: Task, run: Run) -> Classifier:
-    """Return the classifier that a run begins with."""
-    return new_classifier(
+    """Return the classifier that a run begins with, standardised over the train documents."""
+    model = new_classifier(
         task.shape,
         len(task.labelled.class_names),
         run.seed,
@@ -177,6 +177,9 @@ def run_model(task: Task, run: Run) -> Classifier:
         task.config.pooling,
         task.config.dropout_ratio,
     )
+    batches = (batch for _, batch in scoring_batches(task.labelled.train))
+    model.standardise((batch.tokens_BT, batch.documents_BT) for batch in batches)
+    return model
 
 
 def run_settings(task: Task, run: Run) -> dict[str, Any]:
@@ -213,12 +216,9 @@ def predict(model: Classifier, documents: Documents, precision: Precision) -> ND
 
     Raises NotFinite if one is no number.
     """
-    objective, device = Supervised(documents.labels_N), torch.device("cpu")
-    order_N = np.argsort(documents.lengths_N, kind="stable")
+    device = torch.device("cpu")
     shares_NC = np.empty((len(documents), model.head.out_features))
-    for start in range(0, len(order_N), _SCORING_ROWS):
-        row_ids_B = order_N[start : start + _SCORING_ROWS]
-        batch = objective.batch(documents.rows(row_ids_B))
+    for row_ids_B, batch in scoring_batches(documents):
         with precision.autocast(device):
             logits_BC = model(batch.tokens_BT, batch.documents_BT)
         shares_NC[row_ids_B] = torch.softmax(logits_BC.double(), dim=1).numpy()
@@ -226,6 +226,15 @@ def predict(model: Classifier, documents: Documents, precision: Precision) -> ND
         bad = documents.doc_ids[int(np.flatnonzero(~np.isfinite(shares_NC).all(axis=1))[0])]
         raise NotFinite(f"the classifier gives document {bad} no number; lower the learning rate")
     return shares_NC
+
+
+def scoring_batches(documents: Documents) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Yield all documents in large batches of like lengths, each with its row ids."""
+    objective = Supervised(documents.labels_N)
+    order_N = np.argsort(documents.lengths_N, kind="stable")
+    for start in range(0, len(order_N), _SCORING_ROWS):
+        row_ids_B = order_N[start : start + _SCORING_ROWS]
+        yield row_ids_B, objective.batch(documents.rows(row_ids_B))
 
 
 def read_curve(path: Path, num_steps: int) -> tuple[dict[str, float], ...]:

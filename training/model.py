@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data_contracts.errors import UsageError
+from training.norm import Norm
 
 HEAD_SIZE = 64
 INIT_STD = 0.02
@@ -90,7 +91,7 @@ class Decoder(nn.Module):
         self.compiled = False
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.norm = Norm(config.width, config.norm_epsilon)
         self.register_buffer("rotation_2TD", rotation_table(config), persistent=False)
 
     def forward(self, tokens_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
@@ -134,9 +135,9 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.attention_norm = Norm(config.width, config.norm_epsilon)
         self.attention = Attention(config)
-        self.feed_forward_norm = nn.RMSNorm(config.width, eps=config.norm_epsilon)
+        self.feed_forward_norm = Norm(config.width, config.norm_epsilon)
         self.feed_forward = FeedForward(config)
 
     def forward(self, x_BTW: Tensor, rotation_2TD: Tensor, mask_B1TT: Tensor | None) -> Tensor:

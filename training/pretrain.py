@@ -28,7 +28,7 @@ from training.loop import CHECKPOINTS, METRICS, OnProgress, Parts, Trained, trai
 from training.metrics import read_metrics
 from training.model import Decoder, ModelConfig, new_decoder, preset
 from training.objectives import Causal
-from training.optim import new_adamw, peak_learning_rate
+from training.optim import new_optimizer, peak_learning_rate
 from training.precision import Precision, choose_precision, threads
 from training.schedule import Schedule
 
@@ -98,7 +98,7 @@ def _pretrain(
         model.compile_parts()
     parts = Parts(
         model=model,
-        optimizer=new_adamw(model, config.adamw),
+        optimizer=new_optimizer(model, config.optimizer, config.adamw),
         objective=Causal(shards.bos_id),
         rows=rows,
         learning_rate=schedule,
@@ -115,7 +115,7 @@ def _pretrain(
 def schedule_of(config: PretrainConfig, shape: ModelConfig) -> Schedule:
     """Return the learning rate's schedule, its peak derived from the width where none is given."""
     return Schedule(
-        config.peak_learning_rate or peak_learning_rate(shape.width),
+        config.peak_learning_rate or peak_learning_rate(shape.width, config.optimizer),
         config.num_steps,
         config.warm_up_steps,
         config.final_learning_rate_ratio,

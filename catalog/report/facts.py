@@ -110,6 +110,7 @@ class Comparison:
     settings: dict[str, Any]  # of the recipe, as they stand there
     facts: dict[str, Any]
     baseline: dict[str, Any]  # what the baseline's step recorded
+    judging: dict[str, Any]  # what the evaluation recorded
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """The tokenizer: its receipt's facts, a held-out text in pieces, its longest pieces."""
+    """The tokenizer: its receipt's facts, a text in pieces, its longest pieces."""
 
     facts: dict[str, Any]
     uri: str | None

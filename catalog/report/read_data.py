@@ -192,7 +192,7 @@ def _errors(ask: Ask) -> dict[str, int]:
 
 
 def read_tokenizer(opened: OpenedRun) -> TokenizerFacts | None:
-    """Return the tokenizer's facts with a held-out text in pieces, or None if there is none."""
+    """Return the tokenizer's facts with a text in pieces, or None if there is none."""
     if not has(opened, TOKENIZER):
         return None
     tokenizer = tokenizer_of(opened.table(TOKENIZER))
@@ -212,7 +212,7 @@ def _longest(tokenizer: Tokenizer) -> list[str]:
 
 
 def _snippet(opened: OpenedRun) -> tuple[str | None, str]:
-    """Return where the first middling held-out text is from, and how it begins."""
+    """Return where a text is from, and how it begins: the first held-out one of middling length."""
     fallback: tuple[str | None, str] = (None, "")
     for part in opened.dataset(CURATED).parts if has(opened, CURATED) else ():
         stored = StoredPart(opened.storage, part, part.key)

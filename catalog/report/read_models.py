@@ -139,6 +139,7 @@ def read_comparison(opened: OpenedRun) -> Comparison | None:
         settings=dict(opened.run.recipe.get(FINETUNE) or {}),
         facts=facts_of(opened, FINETUNE),
         baseline=facts_of(opened, BASELINE),
+        judging=facts_of(opened, EVALUATE),
     )
 
 

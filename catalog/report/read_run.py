@@ -10,6 +10,7 @@ from typing import Any
 from catalog.opened import OpenedRun
 from catalog.report.facts import RunFacts, StepFacts
 from store.datasets import damaged_part
+from store.hints import counted
 from store.identity import digest_bytes
 
 PRETRAIN = "pretrain"
@@ -99,8 +100,8 @@ def _machine(opened: OpenedRun) -> str:
     """Return the processor, threads and device that trained, and the host's name."""
     facts = facts_of(opened, PRETRAIN)
     told = [str(facts[name]) for name in ("processor",) if facts.get(name)]
-    if facts.get("num_threads"):
-        told.append(f"{facts['num_threads']} threads")
+    if isinstance(facts.get("num_threads"), int):
+        told.append(counted(facts["num_threads"], "thread"))
     if facts.get("device") not in (None, "cpu"):
         told.append(str(facts["device"]))
     return ", ".join([*told, f"host {opened.run.host}"] if opened.run.host else told)

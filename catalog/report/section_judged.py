@@ -74,8 +74,16 @@ def comparison_view(facts: ReportFacts) -> dict[str, Any] | None:
         "num_documents": max((row.num_documents for row in arms), default=0),
         "seeds": {arm_name(row.arm): row.num_seeds for row in arms},
         "confusions": _confusions(found),
+        "resampled": _resampled(found.judging),
+        "note": str(found.judging.get("note") or ""),
         "tuned": tuned_view(found),
     }
+
+
+def _resampled(judging: Mapping[str, Any]) -> str:
+    """Return what the intervals were drawn from, "" if it is not known."""
+    groups = judging.get("num_groups")
+    return f", drawn from {words.plural(groups, 'group')}" if words.is_number(groups) else ""
 
 
 def in_order(scores: Sequence[Score]) -> list[Score]:

@@ -38,9 +38,16 @@ def pretraining_view(trained: Pretraining | None) -> dict[str, Any] | None:
 
 
 def _column(curve: Curve, name: str) -> list[tuple[float, float]]:
-    """Return a column of the curve by tokens read, in millions, without empty places."""
+    """Return a column of the curve by tokens read, in `_unit`, without empty places."""
+    unit, _ = _unit(curve)
     pairs = zip(curve.get("num_tokens", ()), curve.get(name, ()), strict=False)
-    return [(x / 1e6, y) for x, y in pairs if x is not None and y is not None]
+    return [(x / unit, y) for x, y in pairs if x is not None and y is not None]
+
+
+def _unit(curve: Curve) -> tuple[float, str]:
+    """Return in how many tokens the axis counts, and its name."""
+    most = max((x for x in curve.get("num_tokens", ()) if x is not None), default=0)
+    return (1e6, "million tokens read") if most >= 1e6 else (1e3, "thousand tokens read")
 
 
 def _loss_chart(curve: Curve) -> str:
@@ -54,14 +61,14 @@ def _loss_chart(curve: Curve) -> str:
         Series("held-out", other, "b", marked=len(other) <= 60),
     ]
     title = "Loss in nats a token, by tokens read"
-    return line_chart(title, [line for line in series if line.points], "million tokens read")
+    return line_chart(title, [line for line in series if line.points], _unit(curve)[1])
 
 
 def _rate_chart(curve: Curve) -> str:
     rates = thinned(_column(curve, "learning_rate"), MAX_POINTS)
     title = "Learning rate, by tokens read"
     series = [Series("learning rate", rates, "c")] if rates else []
-    return line_chart(title, series, "million tokens read", height=160)
+    return line_chart(title, series, _unit(curve)[1], height=160)
 
 
 def _facts(trained: Pretraining) -> list[tuple[str, str]]:

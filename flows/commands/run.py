@@ -12,6 +12,7 @@ from typing import Any
 from flows.api import run_order
 from flows.commands.context import as_table
 from flows.progress import make_progress
+from flows.report import report_name
 from flows.server import server_status
 from flows.session import Order
 from store.hints import human_bytes
@@ -77,14 +78,23 @@ def _parts(step: Any) -> str:
 
 
 def _where(run: Run, storage: Storage) -> list[tuple[str, str]]:
-    curated = storage.local_path(f"runs/{run.name}/curated")
     home = f" --home {storage.url}"
-    places = [
+    places = []
+    if storage.exists(report_name(run.name)):
+        places.append(("the report", storage.place(report_name(run.name))))
+    for what, folder, files in (
+        ("curated Parquet", "curated", "*.parquet"),
+        ("model", "model", ""),
+    ):
+        path = storage.local_path(f"runs/{run.name}/{folder}")
+        if path is not None and path.is_dir():
+            places.append((f"the {what}", f"{path}/{files}"))
+    places += [
         ("each step, again", f"{_command()} status{home}"),
         ("one document's fate", f"{_command()} trace{home} 'some of its text'"),
     ]
-    if curated is not None and curated.is_dir():
-        places.insert(0, ("the curated Parquet", f"{curated}/*.parquet"))
+    if run.step("pretrain"):
+        places.append(("text from the model", f"{_command()} generate{home} 'Return the'"))
     server = server_status(storage.url)
     if server.get("running"):
         flow_run = f"/runs/flow-run/{run.flow_runs[-1]}" if run.flow_runs else ""

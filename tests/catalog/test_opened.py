@@ -54,7 +54,7 @@ def test_the_surface_for_notebooks_is_frozen() -> None:
     public = {name for name in vars(catalog.OpenedRun) if not name.startswith("_")}
     assert public == {
         "name", "steps", "dataset", "rows", "table", "documents", "decisions", "quarantine",
-        "sql", "views",
+        "sql", "views", "part",
     }  # fmt: skip
 
 

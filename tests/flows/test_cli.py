@@ -17,6 +17,8 @@ FLAGS = {
     "status": "RUN --home --json",
     "explain": "STEP --home --json --run",
     "trace": "ID_OR_TEXT --home --json --run",
+    "report": "RUN --home --json",
+    "generate": "PROMPT --home --json --max-tokens --run --seed --temperature --top-k",
     "verify": "--deep --home --json --repair",
     "gc": "--delete --home --json --keep-runs",
     "recipes": "--json",

@@ -11,8 +11,8 @@ from small_texts import write_lines
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
 WORDS = {
-    "sea": "harbour anchor sail tide lighthouse captain rowing storm".split(),
-    "kitchen": "flour oven butter recipe spoon kneading dough simmer".split(),
+    "sea": ["harbour", "anchor", "sail", "tide", "lighthouse", "captain", "rowing", "storm"],
+    "kitchen": ["flour", "oven", "butter", "recipe", "spoon", "kneading", "dough", "simmer"],
 }
 SETTINGS = {
     "run.until": "",
@@ -106,6 +106,8 @@ def test_from_texts_and_labels_to_the_report(train, millrace, prefect_api, texts
     assert report.value["page"].endswith("runs/first/report.html")
     assert report.value["facts"]["comparison"]
 
+    model = {path.name for path in (train.home / "runs" / "first" / "model").iterdir()}
+    assert model == {"model.safetensors", "model.json", "tokenizer.model"}
     drawn = [millrace("generate", "Number", *home, "--max-tokens", "9") for _ in range(2)]
     assert drawn[0].code == 0
     assert drawn[0].value == drawn[1].value

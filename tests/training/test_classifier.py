@@ -65,3 +65,28 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         new_classifier(SHAPE, 3, 0, tmp_path / "cut")
     with pytest.raises(UsageError, match="give 2 or more"):
         new_classifier(SHAPE, 1, 0)
+
+
+def test_standardised_states_have_mean_0_and_deviation_1() -> None:
+    model = new_classifier(SHAPE, 3, 0)
+    generator = torch.Generator().manual_seed(0)
+    tokens_BT = torch.randint(3, SHAPE.vocab_size, (12, 6), generator=generator)
+    own_BT = torch.ones_like(tokens_BT)
+    own_BT[::2, 4:] = 0
+    halves = [(tokens_BT[:5], own_BT[:5]), (tokens_BT[5:], own_BT[5:])]
+    model.standardise(halves)
+    seen: list[torch.Tensor] = []
+    model.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.eval()(tokens_BT, own_BT)
+    torch.testing.assert_close(seen[0].mean(dim=0), torch.zeros(SHAPE.width), atol=1e-4, rtol=0)
+    deviation_W = seen[0].std(dim=0, correction=0)
+    torch.testing.assert_close(deviation_W, torch.ones(SHAPE.width), atol=1e-3, rtol=0)
+    kept = model.state_dict()
+    assert {"center_W", "scale_W"} <= set(kept)
+
+
+def test_standardising_one_document_divides_by_nothing() -> None:
+    model = new_classifier(SHAPE, 3, 0)
+    tokens_BT = torch.full((1, 4), 5)
+    model.standardise([(tokens_BT, torch.ones_like(tokens_BT))])
+    assert torch.isfinite(model(tokens_BT, torch.ones_like(tokens_BT))).all()

@@ -114,7 +114,6 @@ def test_both_arms_learn_and_the_scores_are_those_of_the_predictions(tmp_path: P
     for name, arm in result.arms.items():
         assert arm.chosen in arm.scores
         assert arm.chosen.macro_f1 == max(score.macro_f1 or 0 for score in arm.scores)
-        assert arm.trial.epochs == 8
         for seed, final in enumerate(arm.runs):
             mask = (pc.field("arm") == name) & (pc.field("seed") == seed)
             dev = rows.filter(mask & (pc.field("partition") == "dev"))
@@ -123,7 +122,8 @@ def test_both_arms_learn_and_the_scores_are_those_of_the_predictions(tmp_path: P
             assert final.score.macro_f1 == macro_f1(labels, predicted, 3)
             assert final.score.accuracy == accuracy(labels, predicted) > 0.6
             assert final.curve[-1]["accuracy"] == final.score.accuracy
-        assert [point["step"] for point in arm.runs[0].curve] == [16, 32, 48, 64]
+        quarters = [arm.chosen.num_steps * quarter // 4 for quarter in (1, 2, 3, 4)]
+        assert [point["step"] for point in arm.runs[0].curve] == quarters
         assert arm.tokens_per_second > 0
     assert 1 / 3 <= np.min(rows["probability"].to_numpy()) <= 1
     first, second, *_ = states(result)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from data_contracts.errors import Damaged, UsageError
+from training import loop
 from training.checkpoint import MODEL
 from training.config import AdamWConfig, Plan
 from training.loader import PADDING, Rows
-from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, gradients, train
-from training.metrics import Progress
+from training.loop import CHECKPOINTS, METRICS, Begun, NotFinite, Parts, gradients, train
+from training.metrics import Meter, Progress
 from training.model import ModelConfig, new_decoder
-from training.objectives import Causal
+from training.objectives import Batch, Causal
 from training.optim import new_adamw
 from training.precision import Precision
 
@@ -61,8 +65,8 @@ def test_micro_batches_of_any_size_give_the_gradient_of_the_whole() -> None:
         plan = Plan(num_steps=1, micro_batch_rows=micro_batch_rows, clip_norm=1e9)
         loss, norm = gradients(parts, plan, batch)
         found[micro_batch_rows] = (
-            loss,
-            norm,
+            float(loss),
+            float(norm),
             torch.cat([p.grad.flatten() for p in parts.model.parameters() if p.grad is not None]),
         )
     whole = found.pop(8)
@@ -134,6 +138,76 @@ def test_a_broken_loss_stops_with_step_and_rows(tmp_path: Path, bad: float) -> N
     trained = train(again, plan, tmp_path, ignore)
     assert trained.resumed_from_step == 2
     assert trained.checkpoint.name == "step-00000009"
+
+
+@dataclass(frozen=True)
+class BreaksAt:
+    """The causal objective, but that the loss of one step's rows is no number."""
+
+    first_token: int
+    causal: Causal
+
+    def batch(self, rows: Rows) -> Batch:
+        return self.causal.batch(rows)
+
+    def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
+        loss = self.causal.loss_sum(model, batch)
+        return loss * float("nan") if int(batch.tokens_BT[0, 0]) == self.first_token else loss
+
+
+def numbered_rows(step: int) -> Rows:
+    rows = uneven_rows(step)
+    rows.tokens_BS[:, 0] = 3 + step
+    return rows
+
+
+def test_steps_read_late_give_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(11, 4, checkpoint_every_steps=7, evaluate_every_steps=5, log_every_steps=4)
+    waits = []
+    found = {}
+    read_steps = loop.read_steps
+
+    def noted(parts: Parts, plan: Plan, begun: Sequence[Begun], meter: Meter) -> object:
+        waits.append([step.step + 1 for step in begun])
+        return read_steps(parts, plan, begun, meter)
+
+    monkeypatch.setattr(loop, "read_steps", noted)
+    for unread in (1, 3, 16):
+        monkeypatch.setattr(loop, "UNREAD_STEPS", {"cpu": unread})
+        seen: list[Progress] = []
+        parts = parts_of()
+        parts = dataclasses.replace(parts, evaluate=lambda p=parts: {"sum": weights_sum(p)})
+        train(parts, plan, tmp_path / str(unread), seen.append)
+        lines = (tmp_path / str(unread) / METRICS).read_text().splitlines()
+        found[unread] = (
+            [(p.step, p.loss, p.gradient_norm, p.learning_rate, dict(p.scores)) for p in seen],
+            [(line["step"], line["loss"], line["scores"]) for line in map(json.loads, lines)],
+            {p.name: (p / MODEL).read_bytes() for p in (tmp_path / str(unread)).glob("*/step-*")},
+        )
+    assert found[1] == found[3] == found[16]
+    assert [p[0] for p in found[1][0]] == list(range(1, 12))
+    assert sorted(found[1][2]) == ["step-00000007", "step-00000011"]
+    assert waits[:11] == [[n] for n in range(1, 12)]
+    assert waits[11:-6] == [[1, 2, 3], [4], [5], [6, 7], [8], [9, 10], [11]]
+    assert waits[-6:] == [[1, 2, 3, 4], [5], [6, 7], [8], [9, 10], [11]]
+
+
+def weights_sum(parts: Parts) -> float:
+    return float(sum(p.detach().double().sum() for p in parts.model.parameters()))
+
+
+@pytest.mark.parametrize("unread", [1, 16])
+def test_a_loss_that_breaks_unread_is_still_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: int
+) -> None:
+    monkeypatch.setattr(loop, "UNREAD_STEPS", {"cpu": unread})
+    parts = parts_of(rows=numbered_rows, objective=BreaksAt(3 + 4, Causal(bos_id=1)))
+    plan = Plan(num_steps=12, micro_batch_rows=8, checkpoint_every_steps=3, log_every_steps=100)
+    seen: list[Progress] = []
+    with pytest.raises(NotFinite, match=r"step 4 has loss nan .* rows \[32, 33, 34, 35"):
+        train(parts, plan, tmp_path, seen.append)
+    assert [p.step for p in seen] == ([1, 2, 3, 4] if unread == 1 else [1, 2, 3])
+    assert [path.name for path in (tmp_path / CHECKPOINTS).iterdir()] == ["step-00000003"]
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from data_contracts.errors import UsageError
 from training.model import Decoder, ModelConfig, new_decoder, preset
+from training.objectives import Batch, token_losses
 
 SMALL = ModelConfig(
     vocab_size=61,
@@ -158,3 +159,20 @@ def test_presets_span_from_one_million_to_seven_billion(depth: int, millions: fl
 def test_an_impossible_shape_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=f"model.{next(iter(wrong))} is"):
         ModelConfig(**{**vars(SMALL), **wrong})
+
+
+@pytest.mark.slow
+def test_compiled_it_is_the_same_model_but_for_rounding() -> None:
+    plain, compiled = strong(), strong()
+    compiled.compile_parts()
+    tokens, documents = tokens_of(0, 2, 24), torch.tensor([[0] * 9 + [1] * 15, [0] * 24])
+    losses = []
+    for model in (plain, compiled):
+        batch = Batch(tokens, documents, tokens_of(1, 2, 24))
+        losses.append(token_losses(model, batch))
+        losses[-1].sum().backward()
+    assert list(plain.state_dict()) == list(compiled.state_dict())
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-4)
+    for (name, ours), theirs in zip(compiled.named_parameters(), plain.parameters(), strict=True):
+        error = (ours.grad - theirs.grad).norm() / theirs.grad.norm()
+        assert error < 1e-4, name

@@ -62,8 +62,8 @@ def ignore(progress: Progress) -> None:
     pass
 
 
-def run_killed(shards: Path, out: Path, when: str) -> None:
-    command = [sys.executable, "-c", KILLED, str(ROOT), str(shards), str(out), when, repr(CONFIG)]
+def run_killed(shards: Path, out: Path, when: str, config: PretrainConfig = CONFIG) -> None:
+    command = [sys.executable, "-c", KILLED, str(ROOT), str(shards), str(out), when, repr(config)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -168,3 +168,51 @@ def test_bad_input_is_refused_before_anything_is_written(
         with pytest.raises(UsageError, match=f"{name} is {value}; give"):
             pretrain(dataclasses.replace(CONFIG, **{name: value}), random_shards, out, ignore)
     assert not out.exists()
+
+
+ALONE = """
+import sys
+class Alone:  # what training may import, and nothing else that is installed
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in FORBIDDEN:
+            raise ModuleNotFoundError(name)
+FORBIDDEN = set(sys.argv[3].split())
+sys.meta_path.insert(0, Alone())
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from data_contracts.shards import open_shards
+from training.config import PretrainConfig
+from training.pretrain import pretrain
+config = PretrainConfig(1, 16, 4, 4, num_steps=2, warm_up_steps=1, dtype="float32")
+shards = open_shards(Path(sys.argv[2]))
+result = pretrain(config, shards, Path(sys.argv[2]).parent / "alone", print, shards)
+assert result.heldout_bits_per_byte > 0
+"""
+
+
+def test_training_runs_without_the_rest_of_the_house(
+    random_shards: ShardSet, tmp_path: Path
+) -> None:
+    forbidden = "blake3 catalog duckdb fsspec flows great_expectations numba pipelines prefect"
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(ROOT), str(tmp_path / "shards"), forbidden],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Progress(step=") == 2
+
+
+@pytest.mark.slow
+def test_a_compiled_run_goes_on_with_its_bits(random_shards: ShardSet, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, compile=True, evaluate_every_steps=None)
+    straight = pretrain(config, random_shards, tmp_path / "straight", ignore)
+    run_killed(tmp_path / "shards", tmp_path / "killed", "after 6", config)
+    again = pretrain(config, random_shards, tmp_path / "killed", ignore)
+    assert again.resumed_from_step == 4
+    ours, theirs = (load_file(result.checkpoint / MODEL) for result in (again, straight))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    eager = pretrain(CONFIG, random_shards, tmp_path / "eager", ignore)
+    assert straight.loss == pytest.approx(eager.loss, rel=1e-4)
+    with pytest.raises(UsageError, match="was trained with compile = True, not False"):
+        pretrain(CONFIG, random_shards, tmp_path / "straight", ignore)

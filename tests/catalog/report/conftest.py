@@ -257,8 +257,11 @@ CONFUSION = {
 }
 
 
+JUDGED = {"num_groups": 20, "note": "Only <20> groups."}
+
+
 def evaluate(inputs: Inputs, config: Any) -> Output:
-    return Output(table_of(SCORE_ROWS, SCORES), facts={"confusion": CONFUSION})
+    return Output(table_of(SCORE_ROWS, SCORES), facts={"confusion": CONFUSION, **JUDGED})
 
 
 def model_step(name: str, run: Any, schema: pa.Schema, reads: str) -> Step:

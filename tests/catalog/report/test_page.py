@@ -116,6 +116,7 @@ SHOWN = [
     "trained on 4.10 M tokens",
     # comparison
     "the same 1,000 test documents",
+    "95 % bootstrap intervals, drawn from 20 groups. Only <20> groups.",
     "+0.061 to +0.115",
     "−0.055 to −0.004",
     "All 12 trials",
@@ -130,6 +131,8 @@ SHOWN = [
     "14,321 tokens/s",
     "0.2 % of the time",
     "4 min 46 s",
+    "million tokens read",
+    "Processor <X>, 2 threads",
     "float32 (measured: bfloat16 is 0.31 times as fast as float32)",
     "3.457 nats a token",
     "feed-forward width 704",
