@@ -1,6 +1,6 @@
 # Each target does all of its own set-up; a second call costs no set-up time.
 #
-#   make run      the quickstart: real text to a curated dataset, then where to look
+#   make run      the quickstart: real text to a judged model and its report, then where to look
 #   make test     the tests; MARKS="not gpu and not peer" adds the slow ones, ARGS="-k store" narrows
 #   make check    lint, format and types
 #   make lock     resolve pyproject.toml's ranges anew into constraints.txt

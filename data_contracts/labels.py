@@ -11,7 +11,7 @@ import pyarrow as pa
 PARTITIONS = ("train", "dev", "test")
 
 # One row per labelled document that is used. `text` is what every model reads, the baseline too:
-# words that name a label are already masked in it. `ids` are its tokens, cut at the recipe's length.
+# words that name a label are already masked in it. `ids` are its tokens, cut as the recipe says.
 LABELLED = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from data_contracts.errors import RecipeError
 from flows.machine import on_this_machine, with_threads
 from flows.recipe import Recipe
@@ -80,16 +78,12 @@ def _tokenizing(recipe: Recipe) -> list[Node]:
 def _training(recipe: Recipe) -> list[Node]:
     """Token shards to a model, how well it predicts, and what it writes."""
     pretrain = on_this_machine(recipe.pretrain)
-    score = replace(
-        recipe.heldout,
-        dtype=pretrain.dtype,
-        num_threads=recipe.heldout.num_threads or pretrain.num_threads,
-    )
+    score = with_threads(recipe.heldout)
     sample_inputs = {"model": "pretrain", "tokenizer": "train_tokenizer"}
     return [
         Node(PRETRAIN, pretrain, {"tokens": "pack_tokens"}),
         Node(SCORE_HELDOUT, score, {"model": "pretrain", "tokens": "pack_tokens"}),
-        Node(SAMPLE_TEXTS, recipe.samples, sample_inputs),
+        Node(SAMPLE_TEXTS, with_threads(recipe.samples), sample_inputs),
     ]
 
 
@@ -112,8 +106,7 @@ def _judging(recipe: Recipe) -> list[Node]:
     """The model and its twin from scratch, fine-tuned on the task and compared."""
     if recipe.labels.kind == "none":
         return []
-    pretrain = on_this_machine(recipe.pretrain)
-    finetune = replace(with_threads(recipe.finetune), dtype=pretrain.dtype)
+    finetune = with_threads(recipe.finetune)
     finetune_inputs = {
         "labelled": "pack_labels",
         "model": "pretrain",

@@ -27,7 +27,7 @@ def link_results(storage: Storage, run: Run) -> None:
 def link_curated(storage: Storage, run: Run) -> Path | None:
     """Hard-link the run's curated partitions into its folder, in order; return the folder."""
     dataset = _dataset(run, "materialize")
-    folder = _fresh_folder(storage, run, "curated") if dataset else None
+    folder = _fresh_folder(storage, run, "curated", dataset)
     if folder is None or dataset is None:
         return None
     parts = read_dataset(storage, "materialize", dataset).parts
@@ -40,7 +40,7 @@ def link_curated(storage: Storage, run: Run) -> Path | None:
 
 def link_model(storage: Storage, run: Run) -> Path | None:
     """Hard-link the run's weights and their description, and write its tokenizer beside them."""
-    folder = _fresh_folder(storage, run, "model") if _dataset(run, "pretrain") else None
+    folder = _fresh_folder(storage, run, "model", _dataset(run, "pretrain"))
     if folder is None:
         return None
     opened = OpenedRun(storage, run)
@@ -56,12 +56,17 @@ def _dataset(run: Run, step: str) -> str | None:
     return record.dataset if record else None
 
 
-def _fresh_folder(storage: Storage, run: Run, name: str) -> Path | None:
-    """Return an empty folder of a run, or None in a bucket."""
+def _fresh_folder(storage: Storage, run: Run, name: str, dataset: str | None) -> Path | None:
+    """Return an empty folder of a run; None in a bucket, or if there is nothing to put there.
+
+    What an earlier run of that name left there goes in any case.
+    """
     folder = storage.local_path(f"runs/{run.name}/{name}")
     if folder is None:
         return None
     shutil.rmtree(folder, ignore_errors=True)
+    if dataset is None:
+        return None
     folder.mkdir(parents=True)
     return folder
 

@@ -1,13 +1,14 @@
 """What a recipe leaves to the machine: in which numbers, and on how many threads, models compute.
 
-Both change weights, so both are decided before anything is planned, stand in the run's record, and
-count in the identity of what is trained. What was measured is remembered with the person, so that
-the same machine decides the same each time.
+Both change weights, so both are decided before anything is planned, stand in the receipt of what
+was trained, and count in its identity. What was measured is remembered with the person, so that the
+same machine decides the same each time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.state import state_folder
-from training.config import PretrainConfig
+from training.config import NAMES_OF_NUMBERS, PretrainConfig
 from training.processor import bfloat16_flags, processor_name
 
 _WIDTH_PER_DEPTH = 64
@@ -30,7 +31,7 @@ def on_this_machine(config: PretrainConfig) -> PretrainConfig:
     config = with_threads(config)
     if config.dtype != "auto":
         return config
-    name, reason = _precision(config.device, config.depth * _WIDTH_PER_DEPTH)
+    name, reason = _precision(state_folder(), config.device, config.depth * _WIDTH_PER_DEPTH)
     return replace(config, dtype=name, dtype_reason=reason)
 
 
@@ -41,9 +42,10 @@ def with_threads(config: Config) -> Config:
     return replace(config, num_threads=len(os.sched_getaffinity(0)))
 
 
-def _precision(device: str, width: int) -> tuple[str, str]:
+@functools.cache
+def _precision(state: Path, device: str, width: int) -> tuple[str, str]:
     """Return name and reason of the numbers to compute in, measured once per machine and width."""
-    path = state_folder() / _REMEMBERED
+    path = state / _REMEMBERED
     known = _read(path)
     processor = " ".join([processor_name(), *bfloat16_flags()])
     key = f"{processor}, {device}, width {width}, torch {version('torch')}"
@@ -69,6 +71,6 @@ def _measure(device: str, width: int) -> tuple[str, str]:
 def _read(path: Path) -> dict[str, tuple[str, str]]:
     try:
         known = json.loads(path.read_text())
-        return {str(key): (str(name), str(reason)) for key, (name, reason) in known.items()}
+        return {str(k): (str(n), str(r)) for k, (n, r) in known.items() if n in NAMES_OF_NUMBERS}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

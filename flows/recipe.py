@@ -119,18 +119,24 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: if a key, a type or a value is wrong.
     """
-    try:
-        recipe = build(Recipe, plain, "the recipe")
-    except RecipeError:
-        raise
-    except UsageError as error:  # what training says of its settings
-        raise RecipeError(str(error)) from error
+    recipe = build(Recipe, plain, "the recipe")
     policy_sql(recipe.policy.all_rules(), COMPUTE_SIGNALS.schema)
     for signal in preferred(recipe.dedupe.prefer):
         known_signal(signal, "dedupe.prefer", COMPUTE_SIGNALS.schema)
+    _check_labels(recipe)
     if recipe.run.workers < 0:
         raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")
     return recipe
+
+
+def _check_labels(recipe: Recipe) -> None:
+    """Raise RecipeError if the models would read less of a document than the baseline does."""
+    most = recipe.pretrain.context_tokens
+    if recipe.labels.kind != "none" and recipe.labels.max_tokens > most:
+        raise RecipeError(
+            f"labels.max_tokens is {recipe.labels.max_tokens}, more than pretrain.context_tokens, "
+            f"{most}; lower it, so that models and baseline read the same words."
+        )
 
 
 def load_toml(path: Path) -> dict[str, Any]:

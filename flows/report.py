@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from catalog.opened import OpenedRun
 from catalog.report import report_facts, write_page
@@ -34,7 +35,8 @@ class Report:
             f"| {tile.figure} | {_flat(tile.name)} | {_flat(tile.note)} |"
             for tile in tiles(self.facts)
         ]
-        link = f"file://{self.place}" if self.place.startswith("/") else self.place
+        local = Path(self.place)
+        link = local.as_uri() if local.is_absolute() else self.place
         table = "\n".join(["| | | |", "| --: | :-- | :-- |", *rows])
         return f"{_flat(self.headline)}\n\n{table}\n\n[The report]({link}): `{self.place}`"
 

@@ -144,7 +144,8 @@ class Session:
         known = {i: dataset for i, dataset in inputs.items() if dataset is not None}
         prove_and_record(self.storage, node, result.dataset, known)
         if node.step.kind == "source" and not result.dataset.parts:
-            raise InputError(f"{name} found nothing to read; look at the recipe's [{name}].")
+            section = "labels" if name == "read_labels" else name
+            raise InputError(f"{name} found nothing to read; look at the recipe's [{section}].")
 
     def _finished(self, name: str, reason: str, result: StepResult) -> StepRecord:
         rows = result.dataset.rows
@@ -202,6 +203,7 @@ def open_session(
         try:
             session.take_upstream()
             yield session
+            link_results(storage, session.run)
         except BaseException as error:
             with contextlib.suppress(StoreError):
                 session.update(_ended(session.run, "failed", _sentence(error)))
@@ -209,7 +211,6 @@ def open_session(
         finally:
             with _SESSIONS_LOCK:
                 _SESSIONS.pop(run.name, None)
-        link_results(storage, session.run)
         session.update(_ended(session.run, "done", None))
 
 

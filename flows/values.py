@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from data_contracts.errors import RecipeError
+from data_contracts.errors import RecipeError, UsageError
 from store.hints import nearest
 
 T = TypeVar("T")
@@ -59,7 +59,14 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     for key in value:
         if key not in known:
             raise RecipeError(f"{inside}{key} is no key of {where}; {nearest(key, known)}")
-    return kind(**{key: build(hints[key], item, f"{inside}{key}") for key, item in value.items()})
+    built = {key: build(hints[key], item, f"{inside}{key}") for key, item in value.items()}
+    try:
+        return kind(**built)
+    except RecipeError:
+        raise
+    except UsageError as error:  # what training says of its settings
+        said = str(error).rstrip(".")
+        raise RecipeError(f"{said if said.startswith(inside) else inside + said}.") from error
 
 
 def _build_optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from store.errors import Damaged, NotFound
-from store.identity import digest_bytes, encode, fingerprint
+from store.identity import digest_bytes, digest_file, encode, fingerprint
 from store.storage import Storage
 
 FORMAT = 1
@@ -339,7 +339,7 @@ class StoredPart:
         """Return a local path of one of the partition's files; a bucket's is copied to a folder.
 
         Raises:
-            NotFound: if the partition has no such file. Damaged: if it is missing or was cut.
+            NotFound: if the partition has no such file. Damaged: if it is missing or another byte.
         """
         extra = self.receipt.files.get(name)
         if extra is None:
@@ -350,11 +350,11 @@ class StoredPart:
             if path is None:
                 path = folder / name
                 self.storage.download(stored, path)
-            if path.stat().st_size == extra.size_bytes:
+            if path.stat().st_size == extra.size_bytes and digest_file(path) == extra.digest:
                 return path
         except FileNotFoundError:
             pass
-        error = ValueError(f"it is missing or has not its {extra.size_bytes} bytes")
+        error = ValueError(f"it is missing, or is not the {extra.size_bytes} bytes written")
         raise damaged_part(self.storage, stored, error)
 
 

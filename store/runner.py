@@ -6,6 +6,7 @@ receipt, so that a killed step goes on where it stopped. The runner knows nothin
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
@@ -18,7 +19,6 @@ from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
 from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
 from store.plan import NodePlan
-from store.step import ignore_line
 from store.storage import Storage
 
 Made = TypeVar("Made")
@@ -73,6 +73,7 @@ class Runner:
         self._progress = progress
         self._leases = Leases(storage)
         self._told: set[tuple[str, str]] = set()
+        self._stopping = threading.Event()
 
     def __enter__(self) -> Runner:
         return self
@@ -126,7 +127,7 @@ class Runner:
             return []
         with ThreadPoolExecutor(self._workers, thread_name_prefix="part") as pool:
             futures = [pool.submit(self._compute_leased, step, task) for task in tasks]
-            return _results(futures)
+            return self._results(futures)
 
     def _compute_leased(self, step: str, task: PartTask) -> tuple[Receipt, bool]:
         """Compute a partition under its lease, or take it from the run that was faster."""
@@ -160,7 +161,7 @@ class Runner:
         pairs = [(p.task, p.receipt) for p in plan.parts if p.task and p.receipt]
         with ThreadPoolExecutor(self._workers, thread_name_prefix="again") as pool:
             futures = [pool.submit(self._compute, task, False) for task, _ in pairs]
-            again = _results(futures)
+            again = self._results(futures)
         different = [
             old.key for (_, old), new in zip(pairs, again, strict=True) if new.digest != old.digest
         ]
@@ -180,9 +181,22 @@ class Runner:
             total = sum(task.input_bytes() for task in missing)
             self._progress.step_started(plan.node.name, len(plan.parts), len(missing), total)
 
+    def _results(self, futures: list[Future[Made]]) -> list[Made]:
+        """Wait for all; an interrupt stops long steps too, the next time they tell something."""
+        try:
+            return _results(futures)
+        except KeyboardInterrupt:
+            self._stopping.set()
+            raise
+
     def _tell_line(self, step: str) -> Callable[[str], None]:
-        progress = self._progress
-        return ignore_line if progress is None else lambda line: progress.told(step, line)
+        def tell(line: str) -> None:
+            if self._stopping.is_set():
+                raise KeyboardInterrupt
+            if self._progress:
+                self._progress.told(step, line)
+
+        return tell
 
     def _tell_wait(self, step: str) -> Callable[[dict[str, object]], None]:
         def tell(holder: dict[str, object]) -> None:

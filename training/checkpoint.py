@@ -197,7 +197,10 @@ def checkpoint_folders(root: Path) -> list[Path]:
 
 def _numbered(root: Path) -> Iterator[Path]:
     if root.is_dir():
-        yield from (path for path in root.iterdir() if _NAME.fullmatch(path.name))
+        found = (path for path in root.iterdir() if _NAME.fullmatch(path.name))
+        yield from (
+            path for path in found if any(path.iterdir())
+        )  # empty: its files were collected
 
 
 def remove_partials(root: Path) -> None:

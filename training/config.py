@@ -16,9 +16,18 @@ def uncounted(default: Any) -> Any:
     return field(default=default, metadata={"counted": False})
 
 
+def told(default: Any) -> Any:
+    """A field that changes no weight, but what is written of the training: counted all the same."""
+    return field(default=default, metadata={"weights": False})
+
+
 def counted_names(config: type) -> list[str]:
     """Return the names of the fields on which weights depend."""
-    return [f.name for f in fields(config) if f.metadata.get("counted", True)]
+    return [
+        f.name
+        for f in fields(config)
+        if f.metadata.get("counted", True) and f.metadata.get("weights", True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -84,16 +93,26 @@ class PretrainConfig:
     device: str = "cpu"
     compile: bool = False
     num_threads: int = 0
-    evaluate_every_steps: int | None = uncounted(None)
-    heldout_max_tokens: int = uncounted(200_000)
+    evaluate_every_steps: int | None = told(None)
+    heldout_max_tokens: int = told(200_000)
     checkpoint_every_steps: int = uncounted(200)
     keep_checkpoints: int = uncounted(2)
-    log_every_steps: int = uncounted(10)
+    log_every_steps: int = told(10)
 
     def __post_init__(self) -> None:
         for name in ("depth", "context_tokens", "batch_rows", "heldout_max_tokens"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
+        rate, floor = self.peak_learning_rate, self.final_learning_rate_ratio
+        if (rate is not None and not 0 < rate < float("inf")) or not 0 <= floor <= 1:
+            raise UsageError(
+                f"peak_learning_rate is {rate} and final_learning_rate_ratio {floor}; give a rate "
+                f"above 0 and a share of it from 0 to 1"
+            )
+        if not 0 <= self.seed < 1 << 63 or self.device not in ("cpu", "cuda"):
+            raise UsageError(
+                f"seed is {self.seed} and device {self.device}; give a seed from 0 and cpu or cuda"
+            )
         if self.num_threads < 0:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
         if self.optimizer not in OPTIMIZERS:

@@ -111,7 +111,8 @@ def both_arms(task: Task, work: Path, tell: Tell) -> list[tuple[Arm, pa.Table]]:
             return arm, arm_predictions(task, arm)
 
     at_once = len(ARMS) if config.num_threads == 1 and not config.dropout_ratio else 1
-    with ThreadPoolExecutor(at_once, thread_name_prefix="arm") as pool:
+    threads_of_all = threads(config.num_threads)  # the last to put back what was before
+    with threads_of_all, ThreadPoolExecutor(at_once, thread_name_prefix="arm") as pool:
         return list(pool.map(judge, ARMS))
 
 

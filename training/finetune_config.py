@@ -19,9 +19,9 @@ class FinetuneConfig:
     A trial is a peak learning rate and a number of epochs; all pairs are tried. ``choose_by`` says
     which score on dev picks one: ``macro_f1`` or ``accuracy``. ``num_seeds`` runs of the picked
     schedule are judged. A step reads at most ``batch_rows`` documents. ``curve_points`` is how
-    often a run looks at dev. ``dtype`` is ``float32`` or ``bfloat16``, ``num_threads`` torch's of
-    the processor (0: its own choice), ``dropout_ratio`` the share of the pooled state that is
-    dropped in training.
+    often a run looks at dev. ``dtype`` is ``float32`` or ``bfloat16``; ``num_threads`` torch's of
+    the processor (0: one per core); ``dropout_ratio`` the share of the pooled state that is dropped
+    in training.
 
     Raises UsageError for values that make no run, naming the field.
     """

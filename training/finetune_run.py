@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from data_contracts.errors import Damaged, UsageError
 from training.checkpoint import MODEL, file_digest, read_tensors
 from training.classifier import Classifier, key_of, new_classifier
-from training.config import AdamWConfig, Plan
+from training.config import AdamWConfig, Plan, counted_names
 from training.evaluate import accuracy, macro_f1
 from training.finetune_config import FinetuneConfig
 from training.labelled import Documents, Labelled, LabelledLoader
@@ -46,7 +46,7 @@ from training.search import Trial, TrialScore
 
 RESULT = "result.json"
 _SCORING_ROWS = 128
-_FREE = ("learning_rates", "epochs", "num_seeds", "choose_by", "checkpoint_every_steps")
+_OF_THE_SEARCH = {"learning_rates", "epochs", "num_seeds", "choose_by"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,8 @@ def run_model(task: Task, run: Run) -> Classifier:
 
 def run_settings(task: Task, run: Run) -> dict[str, Any]:
     """Return all that a run's weights depend on, as plain JSON values."""
-    plain = {name: value for name, value in asdict(task.config).items() if name not in _FREE}
+    counted = set(counted_names(FinetuneConfig)) - _OF_THE_SEARCH
+    plain = {name: value for name, value in asdict(task.config).items() if name in counted}
     return {
         **plain,
         "arm": run.arm,

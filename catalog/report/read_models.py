@@ -106,7 +106,7 @@ def read_task(opened: OpenedRun) -> Task | None:
             GROUP BY label ORDER BY label
             """
         )
-        (groups,) = ask(f'SELECT count(DISTINCT "group") AS n FROM {LABELS}')
+        (groups,) = ask(f'SELECT count(DISTINCT coalesce("group", doc_id)) AS n FROM {LABELS}')
     facts = facts_of(opened, LABELS)
     return Task(
         classes=tuple(ClassCount(r["name"], *(r[p] for p in PARTITIONS)) for r in rows),

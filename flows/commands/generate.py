@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog import OpenedRun, open_run
+from catalog.report.words import visible
 from data_contracts.tokenizer import tokenizer_of
 from flows.commands.context import existing_home
 from training.sampling import Sampling, check_prompt
@@ -48,7 +49,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def execute(options: Namespace) -> tuple[dict[str, Any], str]:
-    """Write the prompt and, as it comes, what the model adds; the value holds both."""
+    """Write the prompt and, as it comes, what the model adds; the value holds both.
+
+    What a terminal would take for a command is spelt out.
+    """
     check_prompt(options.prompt)
     sampling = Sampling(options.max_tokens, options.temperature, options.top_k, options.seed)
     opened = open_run(existing_home(options).url, options.run)
@@ -56,7 +60,7 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     for piece in _pieces(opened, options.prompt, sampling):
         pieces.append(piece)
         if not options.json:
-            sys.stdout.write(piece)
+            sys.stdout.write(visible(piece))
             sys.stdout.flush()
     added = "".join(pieces[1:])
     return {"run": opened.name, "prompt": options.prompt, "added": added}, ""

@@ -93,6 +93,7 @@ def _candidates(
     values = _value(labels, config.label_key)
     has_label = pc.fill_null(pc.not_equal(values, ""), False)
     groups = _value(labels, config.group_key)
+    groups = pc.if_else(pc.equal(groups, ""), pa.scalar(None, pa.string()), groups)  # none named
     nothing = pa.nulls(len(table), pa.string())
     found = pa.table(
         {

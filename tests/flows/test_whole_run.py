@@ -130,7 +130,7 @@ def test_from_texts_and_labels_to_the_report(train, millrace, prefect_api, texts
     [
         ([{"text": "only text"}], "label"),
         ([{"words": "x", "label": "sea"}], "text"),
-        ([{"text": f"text {n}", "label": "sea"} for n in range(60)], "one class"),
+        ([{"text": f"text {n}", "label": "sea"} for n in range(60)], "needs two classes"),
     ],
 )
 def test_labels_that_make_no_task_are_told_before_training(train, lines, said):

@@ -117,6 +117,17 @@ def test_a_cut_file_is_damage_to_whoever_reads_it(home, tmp_path):
         StoredPart(home, receipt, "all").file("model.bin", tmp_path)
 
 
+def test_a_flipped_bit_of_a_file_is_damage_too(home, tmp_path):
+    model, _ = run(home, Weights())
+    (receipt,) = model.dataset.parts
+    path = home.local_path(receipt.extra_name("model.bin"))
+    data = path.read_bytes()
+    assert StoredPart(home, receipt, "all").file("model.bin", tmp_path) == path
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(Damaged, match=r"model\.bin"):
+        StoredPart(home, receipt, "all").file("model.bin", tmp_path)
+
+
 def test_garbage_is_collected_with_its_files(home):
     model, _ = run(home, Weights())
     name = model.dataset.parts[0].extra_name("model.bin")

@@ -129,7 +129,7 @@ OPERATIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("local", 60), ("memory", 60), ("s3", 6)])
+@pytest.mark.parametrize(("kind", "examples"), [("local", 60), ("memory", 60), ("s3", 12)])
 def test_it_behaves_like_a_dict(kind, examples, request):
     """Any sequence of operations gives what a dict gives."""
     port = request.getfixturevalue("s3_port") if kind == "s3" else None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -113,6 +117,29 @@ def test_comparing_uses_nothing_of_before(tmp_path):
     run(storage, graph())
     run(storage, graph(), force=True)
     assert ATTEMPTS.found == [[], ["half-a"], None]
+
+
+def endless(inputs, config):
+    ATTEMPTS.found.append(None)
+    while True:
+        inputs.tell("still at it")
+
+
+def test_an_interrupt_stops_a_long_step_when_it_next_tells_something(tmp_path):
+    storage = Storage(str(tmp_path))
+    (node,) = graph()
+    step = Step(**{**vars(node.step), "run": endless})
+    (plan,) = plan_graph(storage, Graph([Node(step, Config())])).values()
+
+    def interrupt():
+        while not ATTEMPTS.found:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with Runner(storage, progress=Listener()) as runner, pytest.raises(KeyboardInterrupt):
+        runner.run(plan)
+    assert list((tmp_path / "tmp" / "work" / "make_long").iterdir())
 
 
 def test_only_resumable_steps_get_a_folder(tmp_path):

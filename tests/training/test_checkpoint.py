@@ -140,3 +140,8 @@ def test_a_decoder_is_loaded_for_its_own_tokenizer_only(tmp_path: Path) -> None:
     assert all(map(torch.equal, loaded.parameters(), trained(1)[0].parameters()))
     with pytest.raises(UsageError, match="trained with tokenizer tokenizer-a, not other"):
         load_decoder(folder, "other")
+
+
+def test_a_checkpoint_whose_files_were_collected_is_none(tmp_path: Path) -> None:
+    (tmp_path / "step-00000200").mkdir()
+    assert newest_checkpoint(tmp_path) is None

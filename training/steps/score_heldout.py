@@ -35,8 +35,8 @@ class ScoreConfig:
 
     About ``max_tokens`` tokens are read: every document if there are no more, else every k-th.
     ``batch_rows`` rows of the model's context go through it at once. ``dtype`` is ``float32`` or
-    ``bfloat16``. ``num_threads`` changes last bits, so it counts; 0 leaves torch's
-    own choice.
+    ``bfloat16``. ``num_threads`` changes last bits, so it counts;
+    0 leaves torch's own choice.
 
     Raises:
         UsageError: if a value is out of range.
