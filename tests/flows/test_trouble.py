@@ -24,7 +24,7 @@ flows.graph.SPLIT = Step(**{{**vars(module.STEP), "run": broken}})
 from flows.cli import command
 command()
 """
-INTERRUPTING = "import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(60)"
+INTERRUPTING = "import os, signal, time; os.kill(os.getpid(), signal.{name}); time.sleep(4)"
 
 
 def run(code, texts, home, *more, **environment):
