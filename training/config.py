@@ -109,10 +109,10 @@ class PretrainConfig:
                 f"peak_learning_rate is {rate} and final_learning_rate_ratio {floor}; give a rate "
                 f"above 0 and a share of it from 0 to 1"
             )
-        if not 0 <= self.seed < 1 << 63 or self.device not in ("cpu", "cuda"):
-            raise UsageError(
-                f"seed is {self.seed} and device {self.device}; give a seed from 0 and cpu or cuda"
-            )
+        if not 0 <= self.seed < 1 << 63:
+            raise UsageError(f"seed is {self.seed}; give a number from 0 to 2**63 - 1")
+        if self.device not in ("cpu", "cuda"):
+            raise UsageError(f"device is {self.device}; give cpu or cuda")
         if self.num_threads < 0:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
         if self.optimizer not in OPTIMIZERS:
