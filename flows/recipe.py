@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from data_contracts.errors import NotFound, RecipeError, UsageError
 from flows.values import build
@@ -51,12 +51,35 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class ContractsConfig:
+    """Which data contracts gate the steps of a run, and who accepts it as the baseline.
+
+    ``files`` are contracts that take the place of the shipped one of the same dataset, their paths
+    relative to the working folder. ``accept``: "checks" (a run whose checks all pass accepts
+    itself) or "person" (`millrace accept` alone does). ``enabled`` of false checks nothing.
+    """
+
+    enabled: bool = True
+    files: tuple[str, ...] = ()
+    accept: Literal["checks", "person"] = "checks"
+
+
+@dataclass(frozen=True)
+class ApprovalConfig:
+    """Where a run waits for a person: ``after`` names a step; empty: nowhere."""
+
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A resolved recipe: every section with every default written out."""
 
     name: str
     description: str = ""
     run: RunConfig = field(default_factory=RunConfig)
+    contracts: ContractsConfig = field(default_factory=ContractsConfig)
+    approval: ApprovalConfig = field(default_factory=ApprovalConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)

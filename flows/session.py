@@ -80,6 +80,7 @@ class Session:
         self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
         self.graph = build_graph(recipe)
         self.plans: dict[str, NodePlan] = {}
+        self.waits_for: str | None = None  # the sentence of what a person must do for it to go on
         self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
@@ -205,8 +206,9 @@ def open_session(
             yield session
             link_results(storage, session.run)
         except BaseException as error:
+            state, told = ("waiting", session.waits_for) if session.waits_for else ("failed", None)
             with contextlib.suppress(StoreError):
-                session.update(_ended(session.run, "failed", _sentence(error)))
+                session.update(_ended(session.run, state, told or _sentence(error)))
             raise
         finally:
             with _SESSIONS_LOCK:

@@ -40,10 +40,12 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe on a home. ``state`` is running, done, failed or crashed.
+    """One run of a recipe on a home. ``state`` is running, waiting (for a person), done, failed
+    or crashed.
 
     ``recipe`` is the resolved recipe, every default written out; ``previous`` names the run of the
-    same recipe before this one; ``flow_runs`` are ids in Prefect; ``pid`` and ``process_started``
+    same recipe before this one, ``baseline`` maps steps to the datasets of accepted runs that
+    contracts compared with, ``checks`` datasets to the results under ``checks/``; ``flow_runs`` are ids in Prefect; ``pid`` and ``process_started``
     (seconds since the epoch) tell whether a running one is alive.
     """
 
@@ -53,6 +55,8 @@ class Run:
     state: str = "running"
     steps: tuple[StepRecord, ...] = ()
     previous: str | None = None
+    baseline: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
     started_at: str = ""
     finished_at: str | None = None
     error: str | None = None
