@@ -1,6 +1,7 @@
 """The exception tree as the layers above the store see it; the drawing is in `store.errors`."""
 
 from store.errors import (
+    ContractError,
     ContractViolation,
     Damaged,
     DiskFull,
@@ -21,6 +22,7 @@ from store.errors import (
 )
 
 __all__ = [
+    "ContractError",
     "ContractViolation",
     "Damaged",
     "DiskFull",

@@ -5,6 +5,7 @@
     MillraceError                exit 1   something failed; the store is as it was
     ├── UsageError               exit 2   the command, recipe or argument is wrong
     │   ├── RecipeError                   a recipe key, type or value
+    │   ├── ContractError                 a data contract file is not one
     │   ├── NotFresh                      --only S, but something before S is not fresh
     │   └── NotFound                      no such run, step, document or folder
     ├── InputError               exit 1   the source cannot be read as a whole (missing, empty)
@@ -38,6 +39,10 @@ class UsageError(MillraceError):
 
 class RecipeError(UsageError):
     """A recipe has an unknown key, a wrong type or an impossible value."""
+
+
+class ContractError(UsageError):
+    """A data contract file is not one that the standard, or Millrace, understands."""
 
 
 class NotFresh(UsageError):

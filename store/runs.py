@@ -40,13 +40,14 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe on a home. ``state`` is running, waiting (for a person), done, failed
-    or crashed.
+    """One run of a recipe on a home.
 
-    ``recipe`` is the resolved recipe, every default written out; ``previous`` names the run of the
-    same recipe before this one, ``baseline`` maps steps to the datasets of accepted runs that
-    contracts compared with, ``checks`` datasets to the results under ``checks/``; ``flow_runs`` are ids in Prefect; ``pid`` and ``process_started``
-    (seconds since the epoch) tell whether a running one is alive.
+    ``state`` is running, waiting (for a person), done, failed or crashed; ``recipe`` is the
+    resolved recipe, every default written out; ``previous`` names the run of the same recipe before
+    this one; ``baseline`` maps steps to the datasets of accepted runs that contracts compared with,
+    and ``checks`` steps to their contracts' results, by names within the home. ``flow_runs`` are
+    ids in Prefect; ``pid`` and ``process_started`` (seconds since the epoch) tell whether a running
+    one is alive.
     """
 
     name: str

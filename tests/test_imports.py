@@ -36,13 +36,15 @@ HOMES = {  # heavy library -> the only files, or folders, that may import it
     "sentencepiece": ("pipelines/tokenizer/", "training/", "data_contracts/tokenizer.py"),
     "numba": ("pipelines/kernels/",),
     "sklearn": ("pipelines/labels/",),
-    "jinja2": ("catalog/report/",),
+    "jinja2": ("catalog/report/", "catalog/contracts/"),
+    "yaml": ("data_contracts/",),
 }
 
 NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "fastapi": "bounds what Prefect's server installs",
     "s3fs": "fsspec opens s3:// with it",
-    "great-expectations": "data_contracts/gate.py will",
+    "pandas": "Great Expectations reads the frames that Arrow makes with it",
+    "open-data-contract-standard": "the standard's JSON schema is read from it",
     "mypy": "a command",
     "ruff": "a command",
     "pytest-xdist": "pytest -n finds it",

@@ -1,0 +1,1 @@
+"""Data contracts held against datasets: numbers by DuckDB, judgement by `data_contracts.gate`."""

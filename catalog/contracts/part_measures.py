@@ -1,0 +1,97 @@
+"""Measures of one partition, which add up: of token shards and of tokenizers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalog.contracts.subject import CheckedPart
+from catalog.contracts.tally import Tally
+from data_contracts.errors import Damaged, InputError
+from data_contracts.shards import ShardSet, open_shards
+from data_contracts.tokenizer import Tokenizer
+from store.identity import digest_bytes
+
+_SHARD_COLUMNS = ("shard", "token_offset", "num_tokens")
+
+
+def token_ids_outside(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
+    """Count the tokens of a partition's shards that are no ids of their vocabulary."""
+    return _of_shards(part, _outside)
+
+
+def shards_unlike_rows(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
+    """Count the documents whose tokens do not lie in the shard where their row says.
+
+    A document's tokens begin with BOS and end with EOS, and its row has their number.
+    """
+    return _of_shards(part, _unlike)
+
+
+def tokenizers_broken(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
+    """Count the tokenizers of a partition that do not load, or are not of the digest they name."""
+    rows = _table(part, ["name", "digest", "data"]).to_pylist()
+    broken = []
+    for row in rows:
+        try:
+            Tokenizer(row["data"] or b"")
+            if digest_bytes(row["data"]) != row["digest"]:
+                raise Damaged("its digest is another")
+        except (Damaged, InputError) as error:
+            broken.append(f"{row['name']}: {error}")
+    return Tally(len(rows), len(broken), samples=tuple(broken))
+
+
+def _of_shards(part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally]) -> Tally:
+    """Open the shards of a stored partition and count in them."""
+    if part.stored is None:
+        return Tally(kept=False, problem="its shards are not here")
+    with tempfile.TemporaryDirectory(prefix="millrace-check-") as folder:
+        for name in part.stored.receipt.files:
+            source = part.stored.file(name, Path(folder))
+            if source.parent != Path(folder):
+                (Path(folder) / name).symlink_to(source)
+        return count(open_shards([Path(folder)]), _table(part, ["doc_id", *_SHARD_COLUMNS]))
+
+
+def _outside(shards: ShardSet, rows: pa.Table) -> Tally:
+    size = shards.vocab_size
+    broken, samples = 0, []
+    for shard in shards.shards:
+        where = np.flatnonzero((shard.tokens >= size) | (shard.tokens.astype(np.int64) < 0))
+        broken += len(where)
+        samples += [f"{shard.name}[{int(i)}]={int(shard.tokens[i])}" for i in where[:10]]
+    return Tally(shards.num_tokens, broken, samples=tuple(samples[:10]))
+
+
+def _unlike(shards: ShardSet, rows: pa.Table) -> Tally:
+    by_name = {shard.name: shard for shard in shards.shards}
+    broken = []
+    for name, shard in by_name.items():
+        mine = rows.filter(pc.equal(rows["shard"], name))
+        starts, sizes = (mine[column].to_numpy() for column in _SHARD_COLUMNS[1:])
+        ends = starts + sizes
+        inside = (starts >= 0) & (sizes >= 2) & (ends <= len(shard.tokens))
+        first, last = np.where(inside, starts, 0), np.where(inside, ends - 1, 0)
+        tokens = shard.tokens if len(shard.tokens) else np.array([-1])
+        marked = (tokens[first] == shards.bos_id) & (tokens[last] == shards.eos_id)
+        ids = mine["doc_id"].to_pylist()
+        broken += [ids[i] for i in np.flatnonzero(~(inside & marked))]
+    unknown = [n for n in rows["shard"].to_pylist() if n not in by_name]
+    named = tuple([*(f"doc_id={i!r}" for i in broken), *unknown][:10])
+    return Tally(len(rows), len(broken) + len(unknown), samples=named)
+
+
+def _table(part: CheckedPart, columns: Sequence[str]) -> pa.Table:
+    rows = part.rows
+    return (
+        rows.to_table(list(columns))
+        if not isinstance(rows, pa.Table)
+        else rows.select(list(columns))
+    )

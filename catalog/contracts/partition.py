@@ -1,0 +1,139 @@
+"""Checking one partition: its columns and types, expectations on its rows, values counted.
+
+What is found here adds up over partitions, so that a partition is checked once for a contract,
+however many runs have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import pyarrow as pa
+
+from catalog.contracts.counts import count_in_part
+from catalog.contracts.measures import PART_MEASURES
+from catalog.contracts.subject import CheckedPart
+from catalog.contracts.tally import Tally, shown, shown_row
+from catalog.relations import Relation
+from data_contracts.column_types import spelt
+from data_contracts.contract import Count, Expect, HasColumns, HasType, Measure, Rule
+from data_contracts.gate import Expectation, Judgement, judge
+
+_ADDITIVE = ("nullValues", "missingValues", "invalidValues")
+
+
+def is_of_partitions(rule: Rule) -> bool:
+    """Return whether a rule's result is the sum of its results in the partitions."""
+    check = rule.check
+    if isinstance(check, Count):
+        return check.metric in _ADDITIVE
+    if isinstance(check, Measure):
+        return check.name in PART_MEASURES
+    return isinstance(check, HasColumns | HasType | Expect)
+
+
+def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
+    """Check one partition against the rules that are of partitions; return a tally for each.
+
+    ``key`` names the columns by which broken rows are shown.
+    """
+    key = [name for name in key if name in part.schema.names]
+    of_schema = [rule for rule in rules if isinstance(rule.check, HasColumns | HasType)]
+    counts = [rule for rule in rules if isinstance(rule.check, Count)]
+    expected = [rule for rule in rules if isinstance(rule.check, Expect)]
+    measured = [rule for rule in rules if isinstance(rule.check, Measure)]
+    types = tuple((field.name, spelt(field.type)) for field in part.schema)
+    tallies = dict(_check_schema(tuple(of_schema), types)) if of_schema else {}
+    if counts:
+        tallies |= count_in_part(counts, part.rows, part.schema, key)
+    if expected:
+        tallies |= _check_rows(part, expected, key)
+    for rule in measured:
+        assert isinstance(rule.check, Measure)
+        tallies[rule.name] = PART_MEASURES[rule.check.name](part, rule.check.arguments)
+    return tallies
+
+
+def expectation_of(rule: Rule) -> Expectation:
+    """Return what Great Expectations is asked for a rule that is of partitions."""
+    check = rule.check
+    if isinstance(check, HasColumns):
+        kwargs = {"column_set": list(check.columns), "exact_match": check.exact}
+        return Expectation(rule.name, "expect_table_columns_to_match_set", kwargs)
+    if isinstance(check, HasType):
+        kwargs = {"column": rule.column, "value_set": [check.type]}
+        return Expectation(rule.name, "expect_column_values_to_be_in_set", kwargs)
+    assert isinstance(check, Expect)
+    return Expectation(rule.name, check.type, check.kwargs)
+
+
+@lru_cache(maxsize=64)
+def _check_schema(
+    rules: tuple[Rule, ...], types: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, Tally], ...]:
+    """Judge a frame of one row that holds the names of the columns' types; once per schema."""
+    names = [name for name, _ in types]
+    tallies = {
+        rule.name: Tally(1, 1, kept=False, problem=f"there is no column {rule.column!r}")
+        for rule in rules
+        if isinstance(rule.check, HasType) and rule.column not in names
+    }
+    frame = pa.table({name: [type_] for name, type_ in types})
+    asked = [expectation_of(rule) for rule in rules if rule.name not in tallies]
+    for judgement in judge(frame, asked):
+        tallies[judgement.rule] = _tally(judgement, [shown(value) for value in judgement.values])
+    return tuple(tallies.items())
+
+
+def _check_rows(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
+    """Judge the rows, in a frame of just the columns that the expectations name."""
+    asked = [expectation_of(rule) for rule in rules]
+    wanted = [name for name in part.schema.names if any(_names(e, name) for e in asked)]
+    frame = _read(part.rows, wanted)
+    judgements = judge(frame, asked) if len(frame) else []
+    if not judgements:
+        return {rule.name: Tally() for rule in rules}
+    positions = sorted({row for judgement in judgements for row in judgement.rows})
+    keys = _read(part.rows, key).take(positions).to_pylist() if positions and key else []
+    named = dict(zip(positions, keys, strict=False))
+    return {
+        found.rule: _tally(found, list(_samples(found, rule, named)))
+        for found, rule in zip(judgements, rules, strict=True)
+    }
+
+
+def _names(expectation: Expectation, column: str) -> bool:
+    """Return whether an expectation's arguments name a column."""
+    return any(
+        column == value or (isinstance(value, list | tuple) and column in value)
+        for name, value in expectation.kwargs.items()
+        if name.startswith("column")
+    )
+
+
+def _read(rows: Relation, columns: Sequence[str]) -> pa.Table:
+    names = list(columns)
+    return rows.select(names) if isinstance(rows, pa.Table) else rows.to_table(names)
+
+
+def _samples(found: Judgement, rule: Rule, named: dict[int, dict[str, object]]) -> Iterator[str]:
+    """Yield the broken rows by their keys, each with its value; the values alone without rows."""
+    if not found.rows:
+        yield from map(shown, found.values)
+        return
+    values = [*found.values, *[None] * len(found.rows)]
+    for position, value in zip(found.rows, values, strict=False):
+        row = {**named.get(position, {}), rule.column or "value": value}
+        yield shown_row(row)
+
+
+def _tally(found: Judgement, samples: Sequence[str]) -> Tally:
+    return Tally(
+        num_checked=found.num_checked,
+        num_broken=found.num_broken if not found.kept or found.values else 0,
+        kept=found.kept,
+        samples=tuple(samples) if not found.kept else (),
+        observed=None if found.observed is None else shown(found.observed),
+        problem=found.problem,
+    )

@@ -1,0 +1,143 @@
+"""What a contract is held against: a dataset's partitions and all that its rules may ask of.
+
+The views that a rule's SQL may name: ``rows`` (the dataset; also by its own name), ``partitions``
+(what the receipts say: one row each), ``quarantined``, ``baseline`` (the rows that were accepted
+last), and the other datasets of the run by their names, such as ``documents``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from catalog.relations import Relation, quarantined_of, rows_of
+from store.datasets import Dataset, Receipt, StoredPart
+from store.storage import Storage
+
+ROWS, PARTITIONS, QUARANTINED, BASELINE = "rows", "partitions", "quarantined", "baseline"
+
+# datasets that have contracts, by the step that makes them, in the order of the data path
+DATASETS = {
+    "ingest": "documents",
+    "compute_signals": "signals",
+    "apply_policy": "decisions",
+    "compute_signatures": "signatures",
+    "link_duplicates": "edges",
+    "choose_kept": "choices",
+    "split": "splits",
+    "materialize": "curated",
+    "train_tokenizer": "tokenizer",
+    "pack_tokens": "tokens",
+    "pack_labels": "labelled",
+}
+STEPS = {name: step for step, name in DATASETS.items()}
+
+_PARTITIONS = pa.schema(
+    [
+        ("part", pa.string()),
+        ("num_rows", pa.int64()),
+        ("num_in", pa.int64()),
+        ("kept", pa.int64()),
+        ("dropped", pa.int64()),
+        ("quarantined", pa.int64()),
+        ("size_bytes", pa.int64()),
+        ("facts", pa.string()),  # JSON
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CheckedPart:
+    """One partition: its key, the digest of its content, its rows unread, and its files if any."""
+
+    key: str
+    digest: str
+    schema: pa.Schema
+    rows: Relation
+    stored: StoredPart | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset to check.
+
+    ``identity`` says what ``others`` and the baseline are, by view; ``new_parts`` names the
+    partitions that the baseline has not; ``step`` is "" for a folder.
+    """
+
+    name: str
+    step: str
+    dataset: str
+    parts: tuple[CheckedPart, ...]
+    rows: Relation
+    partitions: pa.Table
+    quarantined: Relation | None = None
+    others: Mapping[str, Relation] = field(default_factory=dict)
+    baseline: Relation | None = None
+    new_parts: frozenset[str] = frozenset()
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+    def views(self) -> dict[str, Relation]:
+        """Return the relations that rules may ask of, by name."""
+        views = {**self.others, self.name: self.rows, ROWS: self.rows, PARTITIONS: self.partitions}
+        if self.quarantined is not None:
+            views[QUARANTINED] = self.quarantined
+        if self.baseline is not None:
+            views[BASELINE] = self.baseline
+        return views
+
+
+def subject_of(
+    storage: Storage,
+    dataset: Dataset,
+    others: Mapping[str, Dataset],
+    baseline: Dataset | None = None,
+) -> Subject:
+    """Return a stored dataset as a subject; ``others`` are the run's datasets by step."""
+    name = DATASETS.get(dataset.step, dataset.step)
+    named = {DATASETS.get(step, step): other for step, other in others.items()}
+    known = {part.digest for part in baseline.parts} if baseline else set()
+    identity = {other: found.fingerprint for other, found in named.items()}
+    if baseline is not None:
+        identity[BASELINE] = baseline.fingerprint
+    return Subject(
+        name=name,
+        step=dataset.step,
+        dataset=dataset.fingerprint,
+        parts=tuple(_part(storage, dataset, part) for part in dataset.parts),
+        rows=rows_of(storage, dataset),
+        partitions=_partitions(dataset),
+        quarantined=quarantined_of(storage, [dataset]),
+        others={other: rows_of(storage, found) for other, found in named.items()},
+        baseline=rows_of(storage, baseline) if baseline else None,
+        new_parts=frozenset(part.key for part in dataset.parts if part.digest not in known),
+        identity=identity,
+    )
+
+
+def _part(storage: Storage, dataset: Dataset, receipt: Receipt) -> CheckedPart:
+    rows = rows_of(storage, Dataset(dataset.step, (receipt,)))
+    schema = pa.schema([field for field in rows.schema if field.name != "part"])
+    stored = StoredPart(storage, receipt, receipt.key)
+    return CheckedPart(receipt.key, receipt.digest, schema, rows, stored)
+
+
+def _partitions(dataset: Dataset) -> pa.Table:
+    """Return what the receipts say, one row per partition."""
+    rows = [
+        {
+            "part": part.key,
+            "num_rows": part.num_rows,
+            "num_in": part.rows.num_in,
+            "kept": part.rows.kept,
+            "dropped": part.rows.dropped,
+            "quarantined": part.rows.quarantined,
+            "size_bytes": part.size_bytes,
+            "facts": json.dumps(part.facts),
+        }
+        for part in dataset.parts
+    ]
+    return pa.Table.from_pylist(rows, schema=_PARTITIONS)
