@@ -1,9 +1,11 @@
 """The rules of a contract: what its columns declare, and what stands under ``quality``.
 
 A column's declarations become rules of their own: ``physicalType`` -> ``<column>.type``,
-``required`` -> ``.not_null``, ``unique`` or ``primaryKey`` -> ``.unique``, ``enum`` -> ``.values``,
-and of ``logicalTypeOptions`` ``minimum``/``maximum`` -> ``.range``, ``pattern`` -> ``.pattern``,
-``minLength``/``maxLength`` -> ``.length``. They stop; what stands under ``quality`` says itself.
+``required`` -> ``.not_null``, ``unique`` or ``primaryKey`` -> ``.unique`` (of several columns
+together: ``primary_key``), ``enum`` -> ``.values``,
+and of ``logicalTypeOptions`` ``minimum``, ``maximum`` and their ``exclusive…`` -> ``.range``,
+``pattern`` -> ``.pattern``, ``minLength``, ``maxLength`` -> ``.length``. They stop; what stands
+under ``quality`` says itself.
 """
 
 from __future__ import annotations
@@ -24,11 +26,35 @@ from data_contracts.contract import (
     Severity,
 )
 from data_contracts.errors import ContractError
-from data_contracts.limits import OPERATORS, ZERO, limit_in
+from data_contracts.limits import OPERATORS, ZERO, Limit, limit_in
 from store.hints import nearest
 
 GREAT_EXPECTATIONS = ("greatexpectations", "great-expectations", "great_expectations")
 MILLRACE = "millrace"
+# metric of the standard's library -> the arguments that it takes here
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "nullValues": (),
+    "missingValues": ("missingValues",),
+    "invalidValues": ("validValues", "pattern", "minLength", "maxLength"),
+    "duplicateValues": ("properties",),
+    "rowCount": (),
+}
+_ARGUMENT_TYPES: dict[str, type] = {
+    "validValues": list,
+    "missingValues": list,
+    "properties": list,
+    "pattern": str,
+    "minLength": int,
+    "maxLength": int,
+}
+# what may stand under logicalTypeOptions and is not checked, which the results say
+_UNCHECKED = ("multipleOf", "uniqueItems", "minItems", "maxItems", "minProperties", "maxProperties")
+_BOUNDS = {  # option of the standard -> arguments of Great Expectations
+    "minimum": ("min_value", None),
+    "exclusiveMinimum": ("min_value", "strict_min"),
+    "maximum": ("max_value", None),
+    "exclusiveMaximum": ("max_value", "strict_max"),
+}
 _SEVERITIES: dict[str, Severity] = {
     "stop": "stop",
     "error": "stop",
@@ -48,33 +74,32 @@ def declared_rules(table: Mapping[str, Any], path: str) -> Iterator[Rule]:
         and_no_other = " and no others" if exact else ""
         what = f"The {len(names)} declared columns are there{and_no_other}."
         yield Rule("columns", "stop", what, HasColumns(names, exact))
+    key = [item["name"] for item in properties if item.get("primaryKey")]
+    if len(key) > 1:
+        what = f"No two rows share {' and '.join(key)}."
+        together = Count("duplicateValues", {"properties": key}, ZERO)
+        yield Rule("primary_key", "stop", what, together)
     for item in properties:
-        for kind, what, check in _column_checks(item):
+        for kind, what, check in _column_checks(item, is_key=key == [item["name"]]):
             yield Rule(f"{item['name']}.{kind}", "stop", what, check, item["name"])
     for item in properties:
         yield from quality_rules(item, path, item["name"])
 
 
-def _column_checks(item: Mapping[str, Any]) -> Iterator[tuple[str, str, Check]]:
+def _column_checks(item: Mapping[str, Any], is_key: bool) -> Iterator[tuple[str, str, Check]]:
     name, options = item["name"], item.get("logicalTypeOptions") or {}
     if item.get("physicalType"):
         yield "type", f"Its type is {item['physicalType']}.", HasType(item["physicalType"])
     if item.get("required"):
         yield "not_null", "Every row has a value.", Count("nullValues", {}, ZERO)
-    if item.get("unique") or item.get("primaryKey"):
+    if item.get("unique") or is_key:
         yield "unique", "No value stands twice.", Count("duplicateValues", {}, ZERO)
     if item.get("enum"):
         values = [entry["value"] for entry in item["enum"]]
         kwargs = {"column": name, "value_set": values}
         listed = ", ".join(map(str, values))
         yield "values", f"One of {listed}.", Expect("expect_column_values_to_be_in_set", kwargs)
-    low, high = options.get("minimum"), options.get("maximum")
-    if low is not None or high is not None:
-        kwargs = {"column": name, "min_value": low, "max_value": high}
-        kwargs = {key: value for key, value in kwargs.items() if value is not None}
-        bounds = f"{'any' if low is None else low} to {'any' if high is None else high}"
-        what = f"Between {bounds}."
-        yield "range", what, Expect("expect_column_values_to_be_between", kwargs)
+    yield from _range_checks(name, options)
     if options.get("pattern"):
         pattern = {"pattern": options["pattern"]}
         what = f"Matches {options['pattern']} as a whole."
@@ -83,6 +108,23 @@ def _column_checks(item: Mapping[str, Any]) -> Iterator[tuple[str, str, Check]]:
     if lengths:
         what = ", ".join(f"{key} {value}" for key, value in lengths.items())
         yield "length", f"Characters: {what}.", Count("invalidValues", lengths, ZERO)
+    for option in _UNCHECKED:
+        if option in options:
+            yield option, f"{option} {options[option]}.", NotRun("Millrace does not check it")
+
+
+def _range_checks(name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str, Check]]:
+    given = [option for option in _BOUNDS if options.get(option) is not None]
+    if not given:
+        return
+    kwargs: dict[str, Any] = {"column": name}
+    for option in given:
+        bound, strict = _BOUNDS[option]
+        kwargs |= {bound: options[option]} | ({strict: True} if strict else {})
+    low, high = kwargs.get("min_value", "any"), kwargs.get("max_value", "any")
+    marks = [f" ({option})" for option in given if option.startswith("exclusive")]
+    what = f"Between {low} and {high}{''.join(marks)}."
+    yield "range", what, Expect("expect_column_values_to_be_between", kwargs)
 
 
 def quality_rules(item: Mapping[str, Any], path: str, column: str | None = None) -> Iterator[Rule]:
@@ -112,18 +154,42 @@ def _quality_check(quality: Mapping[str, Any], where: str, column: str | None) -
         return NotRun("it is text for people")
     if kind == "custom":
         return _custom_check(quality, where, column)
-    limit = limit_in(quality)
+    limit = _limit(quality, where)
     if limit is None:
         raise ContractError(f"{where} has no limit; give one of {', '.join(OPERATORS)}.")
+    if str(quality.get("unit", "rows")).lower() == "percent":
+        raise ContractError(f"{where} is in percent; Millrace counts rows, or write type: sql.")
     if kind == "sql":
         return Query(_filled(quality["query"], column), _examples(quality, column), limit)
     arguments = dict(quality.get("arguments") or {})
+    _check_arguments(quality["metric"], arguments, where)
     if quality["metric"] != "rowCount" and column is None and "properties" not in arguments:
         raise ContractError(
             f"{where}: {quality['metric']} is of a column; move it there, or name columns in "
             f"arguments.properties."
         )
     return Count(quality["metric"], arguments, limit)
+
+
+def _check_arguments(metric: str, arguments: Mapping[str, Any], where: str) -> None:
+    """Raise ContractError at an argument that would be passed over, or that does not fit."""
+    known = _ARGUMENTS[metric]
+    for name, value in arguments.items():
+        if name not in known:
+            hint = nearest(name, known) if known else "it takes none."
+            raise ContractError(f"{where}: {metric} takes no argument {name!r}; {hint}")
+        if not isinstance(value, _ARGUMENT_TYPES[name]) or isinstance(value, bool):
+            kind = _ARGUMENT_TYPES[name].__name__
+            raise ContractError(f"{where}: {name} is {value!r}; give a {kind}.")
+    if metric == "invalidValues" and not arguments:
+        raise ContractError(f"{where}: say what is valid; give one of {', '.join(known)}.")
+
+
+def _limit(values: Mapping[str, Any], where: str) -> Limit | None:
+    try:
+        return limit_in(values)
+    except ContractError as error:
+        raise ContractError(f"{where}: {error}") from error
 
 
 def _custom_check(quality: Mapping[str, Any], where: str, column: str | None) -> Check:
@@ -138,13 +204,12 @@ def _custom_check(quality: Mapping[str, Any], where: str, column: str | None) ->
         return Expect(str(type_), kwargs)
     if engine.lower() != MILLRACE:
         return NotRun(f"it is for the engine {engine}, which Millrace does not run")
-    if not isinstance(body, dict) or "measure" not in body or limit_in(body) is None:
+    limit = _limit(body, where) if isinstance(body, dict) else None
+    if limit is None or "measure" not in body:
         raise ContractError(
             f"{where}: implementation must name a measure and one limit, such as "
             f"{{measure: drift, of: num_words, mustBeLessOrEqualTo: 0.25}}."
         )
-    limit = limit_in(body)
-    assert limit is not None
     names = {"measure", limit.operator}
     arguments = {key: value for key, value in body.items() if key not in names}
     return Measure(str(body["measure"]), arguments, limit)

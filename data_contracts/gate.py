@@ -9,19 +9,23 @@ prints nothing.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as at
 
 from data_contracts.errors import ContractError
 from data_contracts.results import MAX_SAMPLES
 
+_OF_VALUES = ("expect_column_values_to_be_between", "expect_column_values_to_be_in_set")
 CATEGORIES = 10_000  # strings of fewer different values go to pandas as categories: 10 times faster
 
 
@@ -74,7 +78,7 @@ def judge(frame: pa.Table, expectations: Sequence[Expectation]) -> list[Judgemen
         },
     )
     by_rule = {result.expectation_config.meta["rule"]: result for result in found.results}
-    return [_judgement(by_rule[e.rule], len(frame)) for e in expectations]
+    return [_judged_nan(_judgement(by_rule[e.rule], len(frame)), frame, e) for e in expectations]
 
 
 def check_expectations(expectations: Sequence[Expectation]) -> None:
@@ -126,6 +130,27 @@ def _judgement(result: Any, num_rows: int) -> Judgement:
     )
 
 
+def _judged_nan(found: Judgement, frame: pa.Table, asked: Expectation) -> Judgement:
+    """Count NaN among the broken, which pandas takes for a null and so for one to be left out."""
+    name = asked.kwargs.get("column")
+    if (
+        asked.type not in _OF_VALUES
+        or "row_condition" in asked.kwargs
+        or found.problem is not None
+        or not at.is_floating(frame[name].type)
+    ):
+        return found
+    nan = np.flatnonzero(pc.fill_null(pc.is_nan(frame[name]), False).to_numpy())
+    if not len(nan):
+        return found
+    num_broken = found.num_broken + len(nan)
+    broken_ratio = num_broken / (len(frame) - frame[name].null_count)
+    first = [*zip(found.rows, found.values, strict=True), *((int(i), math.nan) for i in nan)]
+    rows, values = zip(*sorted(first, key=lambda pair: pair[0])[:MAX_SAMPLES], strict=True)
+    kept = 1 - broken_ratio >= asked.kwargs.get("mostly", 1)
+    return replace(found, kept=kept, num_broken=num_broken, values=values, rows=rows)
+
+
 def _raised(info: Mapping[str, Any]) -> str | None:
     """Return the message of what an expectation raised, which comes nested by metric or flat."""
     entries = [info] if "raised_exception" in info else list(info.values())
@@ -145,7 +170,8 @@ def _pandas(frame: pa.Table) -> Any:
             if sum(len(chunk.dictionary) for chunk in encoded.chunks) <= CATEGORIES:
                 column = encoded.unify_dictionaries()
         columns[name] = column
-    return pa.table(columns).to_pandas(strings_to_categorical=False)
+    # Whole numbers with nulls stay whole: as floats the large ones would be others.
+    return pa.table(columns).to_pandas(integer_object_nulls=True)
 
 
 @cache

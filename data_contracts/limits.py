@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from data_contracts.errors import ContractError
 
 # operator -> (Great Expectations' expectation, its arguments from the operator's value)
 _BETWEEN = "expect_column_values_to_be_between"
@@ -58,8 +61,8 @@ class Limit:
         return number
 
     def keeps(self, number: Any) -> bool:
-        """Return whether a number keeps the limit; None never does."""
-        if number is None:
+        """Return whether a number keeps the limit; None and NaN never do."""
+        if number is None or math.isnan(number):
             return False
         type_, kwargs = self.expectation()
         value = self.judged(number)
@@ -75,6 +78,24 @@ ZERO = Limit("mustBe", 0)
 
 
 def limit_in(values: Mapping[str, Any]) -> Limit | None:
-    """Return the limit among the keys of a rule, or None if there is not exactly one."""
+    """Return the limit among the keys of a rule, or None if there is not exactly one.
+
+    Raises:
+        ContractError: if its value is not a number, or not two in ascending order.
+    """
     found = [Limit(operator, values[operator]) for operator in OPERATORS if operator in values]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    (limit,) = found
+    pair = limit.operator.endswith("Between")
+    numbers = limit.value if pair else [limit.value]
+    if not isinstance(numbers, list) or len(numbers) != 1 + pair or not all(map(_fits, numbers)):
+        what = "two finite numbers" if pair else "one finite number"
+        raise ContractError(f"{limit.operator} is {limit.value!r}; give {what}.")
+    if pair and numbers[0] > numbers[1]:
+        raise ContractError(f"{limit.operator} is {limit.value!r}; give the smaller number first.")
+    return limit
+
+
+def _fits(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63

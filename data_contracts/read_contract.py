@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from data_contracts.contract import Column, Contract, Rule, shipped
+from data_contracts.contract import SUITES, Column, Contract, Rule, shipped
 from data_contracts.contract_rules import custom_property, declared_rules, quality_rules
 from data_contracts.errors import ContractError, NotFound
 from store.hints import nearest
 from store.identity import fingerprint
+
+MAX_CHARS = 1_000_000  # of a contract, with what its aliases stand for
+MAX_DEPTH = 50
 
 _SECONDS = {
     **dict.fromkeys(("s", "second", "seconds"), 1.0),
@@ -37,8 +41,8 @@ def load_contract(name: str | Path) -> Contract:
         path = shipped()[str(name)]
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if path.exists():
+    except (OSError, ValueError) as error:  # not there, not a file, not UTF-8, not even a name
+        if os.path.exists(path):
             raise ContractError(f"{path} cannot be read as a contract ({error}).") from error
         raise NotFound(
             f"There is no contract file {name}, nor a shipped contract of that name; "
@@ -47,13 +51,14 @@ def load_contract(name: str | Path) -> Contract:
     return read_contract(text, str(path))
 
 
+@lru_cache(maxsize=64)
 def read_contract(text: str, path: str) -> Contract:
     """Make a contract out of YAML; ``path`` names it in errors.
 
     Raises:
         ContractError: naming the place within the file and what should stand there.
     """
-    plain = _plain(text, path)
+    plain = _plain(text, path, is_shipped=Path(path).parent == SUITES)
     objects = plain.get("schema") or []
     if len(objects) != 1:
         raise ContractError(
@@ -61,9 +66,12 @@ def read_contract(text: str, path: str) -> Contract:
             f"dataset, so give each its own file."
         )
     (table,) = objects
-    columns = tuple(_column(item) for item in table.get("properties", []))
+    items = table.get("properties", [])
+    one_key = sum(bool(item.get("primaryKey")) for item in items) == 1
+    columns = tuple(_column(item, one_key) for item in items)
     rules = (*declared_rules(table, path), *quality_rules(table, path))
-    _check_names(rules, path)
+    _check_names(columns, "columns", path)
+    _check_names(rules, "rules", path)
     described = plain.get("description") or {}
     checked = {"dataset": table["name"], "rules": [_identity(rule) for rule in rules]}
     return Contract(
@@ -81,7 +89,7 @@ def read_contract(text: str, path: str) -> Contract:
     )
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """A safe loader that refuses a key that stands twice, of which YAML would keep the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -92,25 +100,60 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _plain(text: str, path: str) -> dict[str, Any]:
-    """Parse YAML and hold it against the standard's schema."""
+def _check_shape(text: str) -> None:
+    """Refuse YAML that is huge, deep, or made huge by aliases of aliases, before it is built."""
+    if len(text) > MAX_CHARS:
+        raise ValueError(f"it has {len(text):,} characters, more than {MAX_CHARS:,}")
+    sizes: dict[str | None, int] = {}
+    open_nodes: list[list[Any]] = [[None, 0]]  # anchor, size so far
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append([event.anchor, 1])
+            size = 0
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, MAX_CHARS)  # of a node within itself there is no end
+        elif isinstance(event, yaml.ScalarEvent):
+            size = sizes[event.anchor] = 1 + len(event.value)
+        else:
+            continue
+        open_nodes[-1][1] += size
+        if len(open_nodes) > MAX_DEPTH or open_nodes[-1][1] > MAX_CHARS:
+            where = event.start_mark.line + 1
+            raise ValueError(f"in line {where} it is too deep, or its aliases make it too large")
+
+
+def _plain(text: str, path: str, is_shipped: bool) -> dict[str, Any]:
+    """Parse YAML and hold it against the standard's schema, as the tests do for shipped files."""
     try:
+        _check_shape(text)
         plain = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
         # What YAML reads as a date is text in the standard; anything else has a JSON form.
-        plain = json.loads(json.dumps(plain, default=str))
+        plain = json.loads(json.dumps(plain, default=str, allow_nan=False))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise ContractError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(plain, dict):
         raise ContractError(f"{path} is not a data contract: it is not a mapping.")
-    errors = sorted(_validator().iter_errors(plain), key=lambda error: list(map(str, error.path)))
+    found = [] if is_shipped else _validator().iter_errors(plain)
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
     if errors:
-        deepest = max(errors, key=lambda error: len(error.path))
-        place = "/".join(map(str, deepest.absolute_path)) or "the top level"
         raise ContractError(
-            f"{path} is not a contract of the Open Data Contract Standard: at {place}: "
-            f"{deepest.message[:300]}."
+            f"{path} is not a contract of the Open Data Contract Standard: {_told(errors)}."
         )
     return plain
+
+
+def _told(errors: list[Any]) -> str:
+    """Say where a file departs from the standard's schema, by the error that lies deepest."""
+    deepest = max(errors, key=lambda error: len(error.path))
+    places = list(map(str, deepest.absolute_path))
+    column = deepest.instance if places[-2:-1] == ["properties"] else None
+    if isinstance(column, dict) and "logicalType" not in column:
+        # The schema then asks for what each logical type needs, of which "map" comes first.
+        return f"column {column.get('name')!r} has no logicalType, such as string or integer"
+    return f"at {'/'.join(places) or 'the top level'}: {deepest.message[:300]}"
 
 
 @cache
@@ -122,21 +165,21 @@ def _validator() -> Any:
     return validators.validator_for(schema)(schema)
 
 
-def _column(item: Mapping[str, Any]) -> Column:
+def _column(item: Mapping[str, Any], one_key: bool) -> Column:
     return Column(
         name=item["name"],
         type=item.get("physicalType"),
         required=bool(item.get("required")),
-        unique=bool(item.get("unique") or item.get("primaryKey")),
+        unique=bool(item.get("unique") or (one_key and item.get("primaryKey"))),
         description=item.get("description", ""),
         unit=custom_property(item, "unit"),
     )
 
 
-def _check_names(rules: tuple[Rule, ...], path: str) -> None:
-    for name, times in Counter(rule.name for rule in rules).items():
+def _check_names(items: Sequence[Column | Rule], what: str, path: str) -> None:
+    for name, times in Counter(item.name for item in items).items():
         if times > 1:
-            raise ContractError(f"{path}: {times} rules are called {name!r}; rename all but one.")
+            raise ContractError(f"{path}: {times} {what} are called {name!r}; rename all but one.")
 
 
 def _identity(rule: Rule) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from data_contracts.contract import Severity
@@ -56,7 +57,8 @@ class CheckResult:
     ``step`` and ``dataset`` are those of the store (for a folder: "" and its path); ``name`` is
     what the contract calls it; ``baseline`` is the dataset compared with; ``num_parts_checked``
     counts partitions that were read now, the others' results were there. ``seconds`` is what
-    checking took, ``checked_at`` UTC.
+    checking took, ``checked_at`` UTC. ``newest_at`` is when the newest data were made, and the
+    contract promises that they are at most ``fresh_seconds`` old.
     """
 
     name: str
@@ -72,6 +74,8 @@ class CheckResult:
     num_parts_checked: int = 0
     seconds: float = 0.0
     checked_at: str = ""
+    newest_at: str | None = None
+    fresh_seconds: float | None = None
 
     @property
     def state(self) -> Literal["passed", "warned", "stopped"]:
@@ -89,6 +93,13 @@ class CheckResult:
         """Count the rules by what became of them: ``14 passed, 1 broken, 2 skipped``."""
         states = [rule.state for rule in self.rules]
         return ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
+
+    def stale_seconds(self, at: datetime) -> float | None:
+        """Return by how much the newest data were older than promised at a time; None if not."""
+        if self.newest_at is None or self.fresh_seconds is None:
+            return None
+        age = (at - datetime.fromisoformat(self.newest_at)).total_seconds()
+        return age - self.fresh_seconds if age > self.fresh_seconds else None
 
     def plain(self) -> dict[str, Any]:
         """Return plain values, from which `from_plain` makes the result again."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from catalog.explain import why
 from data_contracts.errors import MillraceError, StoreError, UsageError
+from flows.contracts import contracts_of
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.report import make_report
@@ -169,6 +170,7 @@ def _check(order: Order) -> dict[str, NodePlan] | None:
     recipe = load_recipe(order.recipe, order.settings)
     graph = build_graph(recipe)
     forced = order.forced_steps(graph)
+    contracts_of(recipe, graph.names())
     storage = Storage(order.home)
     storage.check_writable()
     _check_only(storage, graph, order)

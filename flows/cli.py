@@ -28,6 +28,9 @@ COMMANDS = {
     "status": "show each step of a run: fresh, stale, missing, running or failed",
     "explain": "show what a step's partitions were made from and what differs now",
     "trace": "show one document's fate: read where, kept or dropped by what, its partner",
+    "check": "hold a dataset, or any folder of Parquet, against a data contract",
+    "contracts": "list, show or compare data contracts",
+    "accept": "make a run the baseline that later ones are compared with",
     "report": "write the page that tells a run, and name it",
     "generate": "let a run's model go on from a prompt",
     "verify": "check every receipt, manifest and partition of a home",
@@ -35,6 +38,7 @@ COMMANDS = {
     "recipes": "list the recipes that come with Millrace",
     "server": "start, stop or look at the home's Prefect server",
 }
+_WITHOUT_HOME = ("recipes", "contracts")
 _FAILED, _WRONG_USE = 1, 2
 
 
@@ -58,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
             name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False
         )
         importlib.import_module(f"flows.commands.{name}").add_arguments(command)
-        if name != "recipes":
+        if name not in _WITHOUT_HOME:
             command.add_argument(
                 "--home",
                 default=os.environ.get("MILLRACE_HOME", DEFAULT_HOME),

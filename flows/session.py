@@ -17,13 +17,19 @@ from datetime import UTC, datetime
 from catalog.conservation import prove_and_record
 from catalog.explain import why
 from catalog.funnel import count_retired
+from data_contracts.contract import Contract
 from data_contracts.errors import InputError, MillraceError, NotFresh, ReadOnlyHome
+from data_contracts.results import CheckResult, worst
+from flows.contracts import contracts_of, hold, violation
 from flows.graph import build_graph
 from flows.links import link_results
+from flows.pages import write_pages
 from flows.recipe import Recipe, load_recipe
 from flows.state import state_folder
 from pipelines.kernels.cache import use_cache_dir
+from store.accepted import BY_CHECKS, baseline_of, record_acceptance
 from store.code_check import check_code
+from store.datasets import Dataset
 from store.errors import StoreError, UsageError
 from store.graph import Graph
 from store.plan import NodePlan, plan_node
@@ -75,12 +81,15 @@ class Session:
         order: Order,
         run: Run,
         runner: Runner,
+        contracts: Mapping[str, Contract],
         planned: Mapping[str, NodePlan] | None = None,
     ) -> None:
         self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
         self.graph = build_graph(recipe)
         self.plans: dict[str, NodePlan] = {}
         self.waits_for: str | None = None  # the sentence of what a person must do for it to go on
+        self.contracts = contracts
+        self.results: dict[str, CheckResult] = {}  # of the contracts held in this run, by step
         self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
@@ -108,7 +117,9 @@ class Session:
             with contextlib.suppress(StoreError):  # what went wrong first is what is told
                 self.note(_record(name, "failed", reason))
             raise
-        return self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
+        record = self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
+        self._hold(record, result.dataset)
+        return record
 
     def note(self, record: StepRecord) -> StepRecord:
         """Write a step's record into the run's."""
@@ -137,7 +148,8 @@ class Session:
                 raise not_fresh(self.order.only, name, why(self.storage, plan))
             check_code(self.storage, plan)
             self.plans[name] = plan
-            self.note(self._finished(name, "taken as it is", StepResult(dataset, 0, 0.0)))
+            taken = self._finished(name, "taken as it is", StepResult(dataset, 0, 0.0))
+            self._hold(self.note(taken), dataset)
 
     def _prove(self, name: str, result: StepResult) -> None:
         node = self.graph[name]
@@ -147,6 +159,25 @@ class Session:
         if node.step.kind == "source" and not result.dataset.parts:
             section = "labels" if name == "read_labels" else name
             raise InputError(f"{name} found nothing to read; look at the recipe's [{section}].")
+
+    def _hold(self, record: StepRecord, dataset: Dataset) -> None:
+        """Hold a step's dataset against its contract; raises ContractViolation if it stops."""
+        contract = self.contracts.get(record.step)
+        if contract is None:
+            return
+        upstream = {
+            name: found
+            for name in self.graph.upstream(record.step)
+            if name in self.plans and (found := self.plans[name].dataset()) is not None
+        }
+        baseline = self.run.baseline.get(record.step)
+        name, result = hold(self.storage, contract, dataset, upstream, baseline)
+        self.results[record.step] = result
+        self.update(replace(self.run, checks={**self.run.checks, record.step: name}))
+        if result.state == "stopped":
+            error = violation(self.storage, self.run.name, record.step, result)
+            self.note(replace(record, state="failed", why=str(error)))
+            raise error
 
     def _finished(self, name: str, reason: str, result: StepResult) -> StepRecord:
         rows = result.dataset.rows
@@ -188,20 +219,25 @@ def open_session(
     ``planned`` are plans made just now, which need not be made again.
 
     Raises:
-        RecipeError: if the recipe is wrong. ReadOnlyHome: if the home cannot be written.
+        RecipeError, ContractError: if the recipe or one of its contracts is wrong.
+        ReadOnlyHome: if the home cannot be written.
     """
     recipe = load_recipe(order.recipe, order.settings)
-    order.forced_steps(build_graph(recipe))
+    graph = build_graph(recipe)
+    order.forced_steps(graph)
+    contracts = contracts_of(recipe, graph.names())
     storage = Storage(order.home)
     storage.check_writable()
     prepare_kernels()
     workers = recipe.run.workers or os.cpu_count() or 1
     run = begin_run(storage, recipe.name, recipe.plain(), order.run)
     with Runner(storage, workers, executor, _progress) as runner:
-        session = Session(storage, recipe, order, run, runner, planned)
+        session = Session(storage, recipe, order, run, runner, contracts, planned)
         with _SESSIONS_LOCK:
             _SESSIONS[run.name] = session
         try:
+            baseline = baseline_of(storage, recipe.name) if session.contracts else {}
+            session.update(replace(session.run, baseline=baseline))
             session.take_upstream()
             yield session
             link_results(storage, session.run)
@@ -209,11 +245,23 @@ def open_session(
             state, told = ("waiting", session.waits_for) if session.waits_for else ("failed", None)
             with contextlib.suppress(StoreError):
                 session.update(_ended(session.run, state, told or _sentence(error)))
+            write_pages(session, error)
             raise
         finally:
             with _SESSIONS_LOCK:
                 _SESSIONS.pop(run.name, None)
         session.update(_ended(session.run, "done", None))
+        accept_by_checks(session)
+        write_pages(session, None)
+
+
+def accept_by_checks(session: Session) -> None:
+    """Accept a whole run whose checks all passed, unless the recipe says that a person must."""
+    by_person = session.recipe.contracts.accept == "person"
+    if by_person or session.order.only or not session.results:
+        return
+    if worst(session.results.values()) == "passed":
+        record_acceptance(session.storage, session.run, BY_CHECKS)
 
 
 def session_of(run: str) -> Session:

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from data_contracts.errors import Damaged, DiskFull, LeaseLost, ReadOnlyHome, StoreError
+from data_contracts.results import CheckResult
 from flows.report import make_report
 from flows.session import Session, session_of
 from store.datasets import read_dataset
@@ -40,12 +41,27 @@ def run_step(run: str, step: str) -> dict[str, Any]:
 )
 def _run_step(run: str, step: str) -> dict[str, Any]:
     session = session_of(run)
-    record = session.run_step(step)
+    try:
+        record = session.run_step(step)
+    finally:
+        if step in session.results:
+            _show_checks(run, session.results[step])
     if record.dataset is not None:
         reasons = read_dataset(session.storage, step, record.dataset).reasons()
         table = [_accounting(asdict(record)), *_by_reason(reasons)]
         create_table_artifact(table, key=artifact_key(step), description=f"Rows of {step}: {run}")
     return asdict(record)
+
+
+def _show_checks(run: str, result: CheckResult) -> None:
+    """Show what a step's contract found, broken rules first, as a table of the Prefect run."""
+    from catalog.contracts.page import checks_table
+
+    create_table_artifact(
+        checks_table(result),
+        key=f"contract-{result.name}",
+        description=f"Contract of {result.name}: {result.state} ({result.summary()}), {run}",
+    )
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="report")

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from store.accepted import baselines
 from store.datasets import manifest_name, unsealed
 from store.errors import Damaged, UsageError
 from store.hints import counted, human_bytes
@@ -97,10 +98,10 @@ def collect_garbage(
 ) -> GcReport:
     """Find what no run needs, and delete it if ``delete``.
 
-    ``keep_runs`` keeps of each recipe the newest so many finished runs and all runs after them;
-    ``None`` keeps all. Nothing that was written less than ``min_age_seconds`` ago goes, and nothing
-    at all while a run is at work: it may count on partitions that no record names yet. ``damaged``
-    takes what `verify` set aside too.
+    ``keep_runs`` keeps of each recipe the newest so many finished runs, all runs after them, and
+    those whose accepted datasets are the baseline now; ``None`` keeps all. Nothing that was written
+    less than ``min_age_seconds`` ago goes, and nothing at all while a run is at work: it may count
+    on partitions that no record names yet. ``damaged`` takes what `verify` set aside too.
 
     Raises:
         UsageError: if ``keep_runs`` is below 1.
@@ -150,12 +151,19 @@ def _mark(
         if any(file.modified >= old_before for file in files)
     }
     runs = list(list_runs(storage))
-    alive = _Alive(runs=_kept_runs(runs, keep_runs) | young_runs)
+    accepted = baselines(storage)
+    alive = _Alive(runs=_kept_runs(runs, keep_runs) | young_runs | {one.run for one in accepted})
     alive.manifests = {
         Identity(record.step, record.dataset)
         for run in runs
         for record in run.steps
         if run.name in alive.runs and record.dataset is not None
+    }
+    alive.manifests |= {
+        Identity(step, dataset)
+        for acceptance in accepted
+        for step, dataset in acceptance.datasets.items()
+        if Identity(step, dataset) in inventory.manifests
     }
     for one, file in inventory.manifests.items():
         if file.modified >= old_before:

@@ -1,32 +1,29 @@
 """Holding a dataset against its contract, and remembering what it came to.
 
 A result lies under ``checks/contracts``, by what it depends on: the dataset, the contract, the
-baseline and the other datasets that its rules read. Those of single partitions lie under
-``checks/partitions``, so that a night checks the rows of new partitions only. The second time
-nothing is asked and Great Expectations is not even imported.
+baseline and the other datasets that its rules read. The second time nothing is asked and Great
+Expectations is not even imported.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-from catalog.contracts.partition import check_part, expectation_of, is_of_partitions
-from catalog.contracts.subject import CheckedPart, Subject
-from catalog.contracts.tally import Tally, tally_from_plain, total
-from catalog.contracts.whole import check_whole, fact_expectation, judge_totals, limit_of, views_of
+from catalog.contracts.findings import RULES_VERSION, Findings, find
+from catalog.contracts.partition import expectation_of, is_of_partitions
+from catalog.contracts.subject import BASELINE, Subject
+from catalog.contracts.tally import Tally
+from catalog.contracts.whole import fact_expectation, limit_of, views_of
 from data_contracts.contract import Contract, HasColumns, HasType, NotRun, Rule
 from data_contracts.gate import library_version
 from data_contracts.results import CheckResult, RuleResult, from_plain
 from store.identity import fingerprint
 from store.storage import Storage
 
-RULES_VERSION = 1  # of how rules are evaluated: a higher one checks everything again
 FOLDER = "checks/contracts"
-PARTITIONS_FOLDER = "checks/partitions"
 
 
 def check_dataset(storage: Storage | None, subject: Subject, contract: Contract) -> CheckResult:
@@ -37,11 +34,11 @@ def check_dataset(storage: Storage | None, subject: Subject, contract: Contract)
         Damaged: if a partition cannot be read.
     """
     name = result_name(subject, contract)
-    if storage is not None and (found := read_result(storage, name)) is not None:
-        return found
+    if storage is not None and (known := read_result(storage, name)) is not None:
+        return known
     started = time.perf_counter()
-    tallies, skipped, num_checked = _check(storage, subject, contract)
-    rules = tuple(_result(rule, tallies, skipped) for rule in contract.rules)
+    found = _find_all(storage, subject, contract)
+    rules = tuple(_result(rule, found.tallies, found.skipped) for rule in contract.rules)
     result = CheckResult(
         name=subject.name,
         step=subject.step,
@@ -53,9 +50,11 @@ def check_dataset(storage: Storage | None, subject: Subject, contract: Contract)
         rules=rules,
         num_rows=sum(part.rows.count_rows() for part in subject.parts),
         num_parts=len(subject.parts),
-        num_parts_checked=num_checked,
+        num_parts_checked=found.num_parts_checked,
         seconds=round(time.perf_counter() - started, 4),
         checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        newest_at=subject.newest_at,
+        fresh_seconds=contract.freshness_seconds,
     )
     if storage is not None:
         storage.create_json(name, result.plain())
@@ -71,6 +70,7 @@ def result_name(subject: Subject, contract: Contract) -> str:
         "dataset": subject.dataset,
         "contract": contract.digest,
         "version": contract.version,
+        "fresh_seconds": contract.freshness_seconds,
         "others": {view: found for view, found in subject.identity.items() if view in needed},
     }
     return f"{FOLDER}/{subject.step}/{fingerprint(made_from)}.json"
@@ -82,57 +82,31 @@ def read_result(storage: Storage, name: str) -> CheckResult | None:
     return None if value is None else from_plain(value)
 
 
-def _check(
-    storage: Storage | None, subject: Subject, contract: Contract
-) -> tuple[dict[str, Tally], dict[str, str], int]:
-    """Return what was found of each rule, why others were skipped, and how many parts were read."""
-    run = [rule for rule in contract.rules if not isinstance(rule.check, NotRun)]
-    skipped = {r.name: r.check.why for r in contract.rules if isinstance(r.check, NotRun)}
-    of_parts = [rule for rule in run if is_of_partitions(rule)]
-    found, num_checked = [], 0
-    for part in subject.parts:
-        tallies, is_new = _check_part(storage, subject, part, of_parts, contract)
-        found.append(tallies)
-        num_checked += is_new
-    totals = {rule.name: total(tallies[rule.name] for tallies in found) for rule in of_parts}
-    limited = [rule for rule in of_parts if limit_of(rule) is not None]
-    whole, absent = check_whole(subject, [rule for rule in run if rule not in of_parts])
-    return {**totals, **judge_totals(limited, totals), **whole}, {**skipped, **absent}, num_checked
+def _find_all(storage: Storage | None, subject: Subject, contract: Contract) -> Findings:
+    """Find what there is to find of all rules, those about the baseline apart from the others."""
+    not_run = {r.name: r.check.why for r in contract.rules if isinstance(r.check, NotRun)}
+    run = [rule for rule in contract.rules if rule.name not in not_run]
+    compared = [rule for rule in run if BASELINE in views_of(rule)]
+    own = find(storage, subject, [rule for rule in run if rule not in compared], contract.key)
+    why = _nothing_to_compare(subject)
+    if why is None:
+        drifted = find(storage, subject, compared, contract.key)
+    else:
+        drifted = Findings(skipped={rule.name: why for rule in compared})
+    return Findings(
+        {**own.tallies, **drifted.tallies},
+        {**not_run, **own.skipped, **drifted.skipped},
+        own.num_parts_checked + drifted.num_parts_checked,
+    )
 
 
-def _check_part(
-    storage: Storage | None,
-    subject: Subject,
-    part: CheckedPart,
-    rules: Sequence[Rule],
-    contract: Contract,
-) -> tuple[dict[str, Tally], bool]:
-    """Check a partition, or take what was found of its content before."""
-    if storage is None or part.stored is None:
-        return check_part(part, rules, contract.key), True
-    name = _part_name(subject, part, rules, contract)
-    value = storage.read_json(name)
-    if value is not None:
-        return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}, False
-    tallies = check_part(part, rules, contract.key)
-    plain = {rule: tally.plain() for rule, tally in tallies.items()}
-    record = {"step": subject.step, "part": part.stored.receipt.fingerprint, "rules": plain}
-    storage.create_json(name, record)
-    return tallies, True
-
-
-def _part_name(
-    subject: Subject, part: CheckedPart, rules: Sequence[Rule], contract: Contract
-) -> str:
-    asked = [[rule.name, rule.column, str(rule.check)] for rule in rules]
-    made_from: Mapping[str, Any] = {
-        "rules": RULES_VERSION,
-        "library": library_version(),
-        "part": part.digest,
-        "asked": asked,
-        "key": list(contract.key),
-    }
-    return f"{PARTITIONS_FOLDER}/{subject.step}/{fingerprint(made_from)}.json"
+def _nothing_to_compare(subject: Subject) -> str | None:
+    """Say why a dataset has no baseline other than itself; None if it has one."""
+    if subject.baseline is None:
+        return "no run was accepted yet" if subject.step else "no baseline was named"
+    return (
+        "it is the baseline itself" if subject.identity.get(BASELINE) == subject.dataset else None
+    )
 
 
 def _result(rule: Rule, tallies: Mapping[str, Tally], skipped: Mapping[str, str]) -> RuleResult:

@@ -67,9 +67,9 @@ def duplicates_sql(columns: Sequence[str]) -> tuple[str, str]:
     """Return SQL for the number of rows that repeat earlier values, and for examples of them."""
     names = ", ".join(map(quoted, columns))
     is_there = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
-    groups = f"SELECT {names}, count(*) AS times FROM rows WHERE {is_there} GROUP BY ALL"
-    count = f"SELECT coalesce(sum(times - 1), 0)::BIGINT FROM ({groups} HAVING count(*) > 1)"
-    return count, f"{groups} HAVING count(*) > 1 ORDER BY ALL"
+    groups = f"FROM rows WHERE {is_there} GROUP BY {names} HAVING count(*) > 1"
+    count = f"SELECT coalesce(sum(again), 0)::BIGINT FROM (SELECT count(*) - 1 AS again {groups})"
+    return count, f"SELECT {names}, count(*) AS times {groups} ORDER BY {names}"
 
 
 def _count_all(

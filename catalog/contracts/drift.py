@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.types as at
 
-from catalog.contracts.measured import MIN_ROWS, Skipped, Value, check_known
+from catalog.contracts.measured import (
+    MIN_ROWS,
+    Skipped,
+    Value,
+    check_arguments,
+    check_known,
+    whole_number,
+)
 from catalog.contracts.subject import BASELINE, ROWS, Subject
 from catalog.relations import ask
 from data_contracts.errors import ContractError
@@ -23,30 +33,32 @@ def drift(
 
     ``rows``: "all", or "new" for the partitions alone that the baseline has not, in which one bad
     file shows that would drown in the whole. Numbers are put in ``bins`` (10) of equally many rows
-    of the baseline, other values are compared one by one, the rare ones together. Nothing is
-    measured with fewer than ``min_rows`` rows on a side.
+    of the baseline (a value that would fill one alone has its own), other values are compared one
+    by one, the rare ones together. Nothing is measured with fewer than ``min_rows`` rows on a side.
 
     Source: Siddiqi 2006, Credit Risk Scorecards, chapter 6: below 0.1 no change to speak of, above
     0.25 a major one. Half a row is added to each bin, so that an empty one gives a number.
     """
+    check_arguments("drift", arguments, ("of", "rows", "bins", "min_rows"))
     which = arguments.get("rows", "all")
     check_known("rows", [which], ("all", "new"))
     if "of" not in arguments:
         raise ContractError("the measure drift needs `of`: a column, or SQL over the rows.")
     if which == "new" and not subject.new_parts:
         return Skipped("no partition is new since the baseline")
-    min_rows = int(arguments.get("min_rows", MIN_ROWS))
+    min_rows = whole_number("min_rows", arguments.get("min_rows", MIN_ROWS))
+    num_bins = whole_number("bins", arguments.get("bins", 10), at_least=2)
     parts = sorted(subject.new_parts) if which == "new" else None
     before = _values(connection, BASELINE, str(arguments["of"]), None)
     now = _values(connection, ROWS, str(arguments["of"]), parts)
     if min(len(before), len(now)) < min_rows:
         return Skipped(f"{len(now)} rows against {len(before)}: too few to compare ({min_rows})")
-    index = stability_index(before, now, int(arguments.get("bins", 10)))
+    index = stability_index(before, now, num_bins)
     return [Value(str(arguments["of"]), index, len(now))]
 
 
 def stability_index(before: np.ndarray, now: np.ndarray, num_bins: int = 10) -> float:
-    """Return the population stability index of two samples, numbers or strings, in [0, inf)."""
+    """Return the population stability index of two samples, numbers or objects, in [0, inf)."""
     expected, found = (
         _binned(before, now, num_bins)
         if before.dtype.kind in "fiub" and now.dtype.kind in "fiub"
@@ -60,7 +72,11 @@ def stability_index(before: np.ndarray, now: np.ndarray, num_bins: int = 10) -> 
 def _binned(before: np.ndarray, now: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Count numbers between the quantiles of the first sample."""
     inner = np.linspace(0, 1, num_bins + 1)[1:-1]
-    edges = np.unique(np.quantile(before.astype(np.float64), inner))
+    values = before.astype(np.float64)
+    edges, times = np.unique(np.quantile(values, inner), return_counts=True)
+    # A bin ends with its edge: a value that many rows share would hide what is just below it.
+    shared = edges[(times > 1) | (edges == values.max())]
+    edges = np.union1d(edges, np.nextafter(shared, -np.inf))
     size = len(edges) + 1
     counts = [
         np.bincount(np.searchsorted(edges, sample.astype(np.float64), "left"), minlength=size)
@@ -71,13 +87,11 @@ def _binned(before: np.ndarray, now: np.ndarray, num_bins: int) -> tuple[np.ndar
 
 def _counted(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the most frequent values of both samples one by one, all others together."""
-    values, counts = np.unique(np.concatenate([before, now]).astype(str), return_counts=True)
-    top = values[np.argsort(-counts, kind="stable")[:_TOP_VALUES]]
-    found = []
-    for sample in (before.astype(str), now.astype(str)):
-        each = [int((sample == value).sum()) for value in top]
-        found.append(np.array([*each, len(sample) - sum(each)]))
-    return found[0], found[1]
+    counts = [Counter(map(str, sample.tolist())) for sample in (before, now)]
+    both = counts[0] + counts[1]
+    top = sorted(both, key=lambda value: (-both[value], value))[:_TOP_VALUES]
+    each = [np.array([*(c[v] for v in top), c.total() - sum(c[v] for v in top)]) for c in counts]
+    return each[0], each[1]
 
 
 def _values(
@@ -88,7 +102,9 @@ def _values(
     params = {} if parts is None else {"parts": list(parts)}
     query = f"SELECT value FROM (SELECT ({sql}) AS value FROM {view} WHERE true {some})"
     column = ask(connection, f"{query} WHERE value IS NOT NULL", **params)["value"]
+    if at.is_decimal(column.type):  # DuckDB's 0.5, and its sums of integers
+        column = column.cast(pa.float64())
     values = column.to_numpy()
     if values.dtype.kind == "f":
         return values[np.isfinite(values)]
-    return values if values.dtype.kind in "iub" else np.array([str(v) for v in values], dtype=str)
+    return values if values.dtype.kind in "iub" else values.astype(object)

@@ -7,7 +7,14 @@ from typing import Any
 
 import duckdb
 
-from catalog.contracts.measured import MIN_ROWS, Skipped, Value, check_known
+from catalog.contracts.measured import (
+    MIN_ROWS,
+    Skipped,
+    Value,
+    check_arguments,
+    check_known,
+    whole_number,
+)
 from catalog.contracts.subject import Subject
 from catalog.relations import ask_rows
 
@@ -20,9 +27,10 @@ def drop_rate(
     With "reason" a value is the share of the source's documents that this reason took. Sources of
     fewer than ``min_rows`` documents are left out.
     """
-    by = list(arguments.get("by", ["source"]))
-    check_known("by", by, ("source", "reason"))
-    min_rows = int(arguments.get("min_rows", MIN_ROWS))
+    check_arguments("drop_rate", arguments, ("by", "min_rows"))
+    by = arguments.get("by", ["source"])
+    check_known("by", by if isinstance(by, list) else [by], ("source", "reason"))
+    min_rows = whole_number("min_rows", arguments.get("min_rows", MIN_ROWS))
     joined = _JOINED if "source" in by else _ALONE
     grouped = "source, coalesce(reason, '')" if "reason" in by else "source, ''"
     found = ask_rows(

@@ -25,6 +25,7 @@ PART_MEASURES: dict[str, Callable[[CheckedPart, Mapping[str, Any]], Tally]] = {
     "shards_unlike_rows": shards_unlike_rows,
     "tokenizers_broken": tokenizers_broken,
 }
+OF_FILES = frozenset({"token_ids_outside", "shards_unlike_rows"})
 MEASURES: dict[str, Callable[..., list[Value] | Skipped]] = {
     "drop_rate": drop_rate,
     "drift": drift,
@@ -35,6 +36,7 @@ def views_needed(measure: str, arguments: Mapping[str, Any]) -> frozenset[str]:
     """Return the views besides the dataset's own that a measure reads."""
     if measure == "drift":
         return frozenset({BASELINE})
-    if measure == "drop_rate" and "source" in arguments.get("by", ["source"]):
+    by = arguments.get("by", ["source"])
+    if measure == "drop_rate" and "source" in (by if isinstance(by, list) else [by]):
         return frozenset({"documents"})
     return frozenset()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalog.contracts.measured import check_arguments
 from catalog.contracts.subject import CheckedPart
 from catalog.contracts.tally import Tally
 from data_contracts.errors import Damaged, InputError
@@ -23,6 +24,7 @@ _SHARD_COLUMNS = ("shard", "token_offset", "num_tokens")
 
 def token_ids_outside(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
     """Count the tokens of a partition's shards that are no ids of their vocabulary."""
+    check_arguments("token_ids_outside", arguments, ())
     return _of_shards(part, _outside)
 
 
@@ -31,11 +33,13 @@ def shards_unlike_rows(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally
 
     A document's tokens begin with BOS and end with EOS, and its row has their number.
     """
+    check_arguments("shards_unlike_rows", arguments, ())
     return _of_shards(part, _unlike)
 
 
 def tokenizers_broken(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
     """Count the tokenizers of a partition that do not load, or are not of the digest they name."""
+    check_arguments("tokenizers_broken", arguments, ())
     rows = _table(part, ["name", "digest", "data"]).to_pylist()
     broken = []
     for row in rows:

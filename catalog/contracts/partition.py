@@ -12,13 +12,14 @@ from functools import lru_cache
 import pyarrow as pa
 
 from catalog.contracts.counts import count_in_part
-from catalog.contracts.measures import PART_MEASURES
+from catalog.contracts.measures import OF_FILES, PART_MEASURES
 from catalog.contracts.subject import CheckedPart
 from catalog.contracts.tally import Tally, shown, shown_row
 from catalog.relations import Relation
 from data_contracts.column_types import spelt
 from data_contracts.contract import Count, Expect, HasColumns, HasType, Measure, Rule
-from data_contracts.gate import Expectation, Judgement, judge
+from data_contracts.errors import ContractError
+from data_contracts.gate import Expectation, Judgement, check_expectations, judge
 
 _ADDITIVE = ("nullValues", "missingValues", "invalidValues")
 
@@ -31,6 +32,11 @@ def is_of_partitions(rule: Rule) -> bool:
     if isinstance(check, Measure):
         return check.name in PART_MEASURES
     return isinstance(check, HasColumns | HasType | Expect)
+
+
+def needs_files(rule: Rule) -> bool:
+    """Return whether a rule looks into the files beside the rows, which a folder has not."""
+    return isinstance(rule.check, Measure) and rule.check.name in OF_FILES
 
 
 def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
@@ -51,7 +57,10 @@ def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> 
         tallies |= _check_rows(part, expected, key)
     for rule in measured:
         assert isinstance(rule.check, Measure)
-        tallies[rule.name] = PART_MEASURES[rule.check.name](part, rule.check.arguments)
+        try:
+            tallies[rule.name] = PART_MEASURES[rule.check.name](part, rule.check.arguments)
+        except ContractError as error:
+            tallies[rule.name] = Tally(1, 1, False, problem=f"it cannot be measured: {error}")
     return tallies
 
 
@@ -90,10 +99,10 @@ def _check_rows(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) ->
     """Judge the rows, in a frame of just the columns that the expectations name."""
     asked = [expectation_of(rule) for rule in rules]
     wanted = [name for name in part.schema.names if any(_names(e, name) for e in asked)]
-    frame = _read(part.rows, wanted)
-    judgements = judge(frame, asked) if len(frame) else []
-    if not judgements:
-        return {rule.name: Tally() for rule in rules}
+    frame = _read(part.rows, wanted or part.schema.names[:1])
+    if not len(frame):
+        return _check_no_rows(part, asked)
+    judgements = judge(frame, asked)
     positions = sorted({row for judgement in judgements for row in judgement.rows})
     keys = _read(part.rows, key).take(positions).to_pylist() if positions and key else []
     named = dict(zip(positions, keys, strict=False))
@@ -103,13 +112,39 @@ def _check_rows(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) ->
     }
 
 
+def _check_no_rows(part: CheckedPart, asked: Sequence[Expectation]) -> dict[str, Tally]:
+    """Judge what is not of rows; all else holds of none, if it could be asked of some."""
+    check_expectations(asked)
+    frame = _read(part.rows, part.schema.names)
+    of_table = [e for e in asked if _is_of_table(e)]
+    tallies = {e.rule: Tally() for e in asked}
+    for found in judge(frame, of_table):
+        tallies[found.rule] = _tally(found, ())
+    for e in asked:
+        absent = [name for name in _columns_of(e) if name not in part.schema.names]
+        if absent and e not in of_table:
+            problem = f"there is no column {absent[0]!r}"
+            tallies[e.rule] = Tally(0, 0, kept=False, problem=problem)
+    return tallies
+
+
+def _is_of_table(expectation: Expectation) -> bool:
+    return expectation.type.startswith("expect_table_")
+
+
+def _columns_of(expectation: Expectation) -> list[str]:
+    """Return the names of columns that an expectation's arguments give."""
+    kwargs = expectation.kwargs
+    named = [kwargs.get(name) for name in ("column", "column_A", "column_B")]
+    return [*filter(None, named), *(kwargs.get("column_list") or ())]
+
+
 def _names(expectation: Expectation, column: str) -> bool:
-    """Return whether an expectation's arguments name a column."""
-    return any(
-        column == value or (isinstance(value, list | tuple) and column in value)
-        for name, value in expectation.kwargs.items()
-        if name.startswith("column")
-    )
+    """Return whether an expectation looks at a column."""
+    if expectation.type.startswith("expect_table_column"):
+        return True  # how many there are, and in which order
+    condition = str(expectation.kwargs.get("row_condition", ""))
+    return column in _columns_of(expectation) or column in condition
 
 
 def _read(rows: Relation, columns: Sequence[str]) -> pa.Table:

@@ -3,49 +3,74 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
-from functools import lru_cache
+from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
 
-from catalog.contracts.tally import shown_row
+from catalog.contracts.tally import shown, shown_row
 from catalog.relations import ask
 from data_contracts.errors import ContractError
 from data_contracts.results import MAX_SAMPLES
 from store.home import first_line
+
+_MOST = 2**63 - 1  # larger integers are judged as floats
+_UNNAMED = ("query", "query_table")  # which read tables whose names nobody can see in the SQL
 
 
 @lru_cache(maxsize=1024)
 def tables_of(sql: str) -> frozenset[str]:
     """Return the names of the tables that a SELECT reads, without those it defines itself.
 
+    Names are in lower case, since SQL knows no other.
+
     Raises:
-        ContractError: if it is not one SELECT.
+        ContractError: if it is not one SELECT, or hides what it reads.
     """
     try:
         statements = duckdb.extract_statements(sql)
         if [item.type for item in statements] != [duckdb.StatementType.SELECT]:
             raise ContractError(f"a rule's SQL must be one SELECT; this is not: {sql!r}")
-        with duckdb.connect() as connection:
+        with _parser().cursor() as connection:
             found = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
     except duckdb.Error as error:
         raise ContractError(f"a rule's SQL is not SQL ({first_line(error)}): {sql!r}") from error
-    tree = json.loads(found[0]) if found else {}
-    nodes = list(_nodes(tree))
-    own = {entry["key"] for node in nodes for entry in (node.get("cte_map") or {}).get("map", [])}
-    return frozenset(n["table_name"] for n in nodes if n.get("type") == "BASE_TABLE") - own
+    tree = json.loads(found[0]) if found else {"error": True}
+    if tree["error"]:
+        raise ContractError(f"a rule's SQL cannot be looked into ({tree}): {sql!r}")
+    return frozenset(_tables(tree["statements"], frozenset(), sql))
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every mapping within a parsed statement."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """Return a database that only parses; opening one takes longer than all parsing."""
+    return duckdb.connect(config={"enable_external_access": False, "lock_configuration": True})
+
+
+def _tables(tree: Any, own: frozenset[str], sql: str) -> Iterator[str]:
+    """Yield the tables read within a parsed statement; ``own`` are the names it gave before."""
+    if isinstance(tree, list):
         for value in tree:
-            yield from _nodes(value)
+            yield from _tables(value, own, sql)
+    if not isinstance(tree, dict):
+        return
+    if str(tree.get("function_name")).lower() in _UNNAMED:
+        raise ContractError(f"a rule's SQL must name its tables, not ask {tree['function_name']}")
+    if tree.get("type") == "RECURSIVE_CTE_NODE":  # which reads itself
+        own |= {tree["cte_name"].lower()}
+    for entry in (tree.get("cte_map") or {}).get("map", []):  # each sees those before it
+        yield from _tables(entry["value"], own, sql)
+        own |= {entry["key"].lower()}
+    name = str(tree.get("table_name") or "").lower()
+    is_read = name and tree.get("type") in ("BASE_TABLE", "SHOW_REF")
+    if is_read and (tree.get("schema_name") or name not in own):
+        yield name
+    for key, value in tree.items():
+        if key != "cte_map":
+            yield from _tables(value, own, sql)
 
 
 def ask_number(connection: duckdb.DuckDBPyConnection, sql: str) -> float | int | str:
@@ -58,18 +83,19 @@ def ask_number(connection: duckdb.DuckDBPyConnection, sql: str) -> float | int |
         size = f"{table.num_rows} rows of {table.num_columns} columns"
         return f"it gave {size} and not one number"
     value = table.column(0)[0].as_py()
-    if isinstance(value, bool):
+    if not isinstance(value, int | float | Decimal) or math.isnan(value):
+        return f"it gave {shown(value)} and not a number"
+    if math.isfinite(value) and value == int(value) and abs(int(value)) <= _MOST:
         return int(value)
-    if value is None or isinstance(value, str):
-        return f"it gave {value!r} and not a number"
-    number = float(value)
-    return int(number) if number.is_integer() else number
+    return float(value)
 
 
 def ask_examples(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:
     """Return up to ten of the rows that a query gives, each as a message shows it."""
     try:
-        table = ask(connection, f"SELECT * FROM ({sql}) LIMIT {MAX_SAMPLES}")
+        (statement,) = duckdb.extract_statements(sql)
+        query = statement.query.strip().rstrip(";")
+        table = ask(connection, f"SELECT * FROM ({query}\n) LIMIT {MAX_SAMPLES}")
     except duckdb.Error as error:
         return (f"its examples cannot be asked: {first_line(error)}",)
     return tuple(map(shown_row, table.to_pylist()))

@@ -65,7 +65,8 @@ class Subject:
     """A dataset to check.
 
     ``identity`` says what ``others`` and the baseline are, by view; ``new_parts`` names the
-    partitions that the baseline has not; ``step`` is "" for a folder.
+    partitions that the baseline has not; ``step`` is "" for a folder. ``newest_at`` is when the
+    newest partition was made, UTC.
     """
 
     name: str
@@ -73,21 +74,19 @@ class Subject:
     dataset: str
     parts: tuple[CheckedPart, ...]
     rows: Relation
-    partitions: pa.Table
+    partitions: pa.Table | None = None
     quarantined: Relation | None = None
     others: Mapping[str, Relation] = field(default_factory=dict)
     baseline: Relation | None = None
     new_parts: frozenset[str] = frozenset()
     identity: Mapping[str, str] = field(default_factory=dict)
+    newest_at: str | None = None
 
     def views(self) -> dict[str, Relation]:
         """Return the relations that rules may ask of, by name."""
-        views = {**self.others, self.name: self.rows, ROWS: self.rows, PARTITIONS: self.partitions}
-        if self.quarantined is not None:
-            views[QUARANTINED] = self.quarantined
-        if self.baseline is not None:
-            views[BASELINE] = self.baseline
-        return views
+        views = {**self.others, self.name: self.rows, ROWS: self.rows}
+        own = {PARTITIONS: self.partitions, QUARANTINED: self.quarantined, BASELINE: self.baseline}
+        return {**views, **{name: view for name, view in own.items() if view is not None}}
 
 
 def subject_of(
@@ -115,6 +114,7 @@ def subject_of(
         baseline=rows_of(storage, baseline) if baseline else None,
         new_parts=frozenset(part.key for part in dataset.parts if part.digest not in known),
         identity=identity,
+        newest_at=max((part.finished_at for part in dataset.parts), default=None),
     )
 
 

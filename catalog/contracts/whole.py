@@ -16,7 +16,7 @@ from catalog.contracts.counts import duplicates_sql
 from catalog.contracts.measured import Skipped, Value
 from catalog.contracts.measures import MEASURES, views_needed
 from catalog.contracts.queries import ask_examples, ask_number, tables_of
-from catalog.contracts.subject import BASELINE, STEPS, Subject
+from catalog.contracts.subject import BASELINE, PARTITIONS, QUARANTINED, STEPS, Subject
 from catalog.contracts.tally import Tally
 from catalog.relations import connect
 from data_contracts.contract import Count, Measure, Query, Rule
@@ -96,7 +96,7 @@ def _absent(rule: Rule, views: Mapping[str, Any]) -> str | None:
     for name in sorted(views_of(rule) - set(views)):
         if name == BASELINE:
             return "no run was accepted yet"
-        if name in STEPS or name == "quarantined":
+        if name in STEPS or name in (PARTITIONS, QUARANTINED):
             return f"the dataset {name!r} is not here"
     return None
 

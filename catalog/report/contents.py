@@ -15,6 +15,7 @@ def contents(facts: ReportFacts) -> list[tuple[str, str]]:
         ("pretraining", "Pre-training", trained),
         ("samples", "Samples", trained and trained.samples),
         ("tokenizer", "Tokenizer", facts.tokenizer),
+        ("contracts", "Contracts", facts.contracts),
         ("data", "Data", facts.data),
         ("made", "How it was made", True),
     )
@@ -23,7 +24,12 @@ def contents(facts: ReportFacts) -> list[tuple[str, str]]:
 
 def missing(facts: ReportFacts) -> list[str]:
     """Return a sentence for each thing that this run does not have."""
-    return [*_missing_judged(facts), *_missing_trained(facts), *_missing_data(facts)]
+    return [
+        *_missing_judged(facts),
+        *_missing_trained(facts),
+        *_missing_data(facts),
+        *_missing_contracts(facts),
+    ]
 
 
 def _missing_judged(facts: ReportFacts) -> Iterator[str]:
@@ -54,3 +60,14 @@ def _missing_data(facts: ReportFacts) -> Iterator[str]:
         yield "The documents have not been curated in this run."
     elif all(side.num_tokens is None for side in facts.data.sides):
         yield "The documents were not turned into tokens in this run."
+
+
+def _missing_contracts(facts: ReportFacts) -> Iterator[str]:
+    """Say that nothing was checked; a recipe from before there were contracts has no such table."""
+    settings = facts.run.recipe.get("contracts")
+    if facts.contracts or not isinstance(settings, dict):
+        return
+    if settings.get("enabled") is False:
+        yield "No dataset was held against its contract: the recipe turns contracts off."
+    else:
+        yield "No dataset was held against its contract in this run."

@@ -10,6 +10,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from data_contracts.results import RuleResult
+
 if TYPE_CHECKING:
     from catalog.opened import OpenedRun
 
@@ -213,6 +215,25 @@ class Data:
 
 
 @dataclass(frozen=True)
+class ContractFacts:
+    """What a dataset's contract came to. ``name`` is the dataset's, ``step`` makes it.
+
+    ``state`` is passed, warned or stopped, or missing or damaged if the result cannot be read;
+    ``anchor`` is its place in the page of validation results. ``broken`` are its broken rules,
+    those that stop first, each with a few samples.
+    """
+
+    step: str
+    name: str
+    state: str
+    anchor: str
+    version: str = ""
+    num_passed: int = 0
+    num_skipped: int = 0
+    broken: tuple[RuleResult, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportFacts:
     """All that the report says of a run."""
 
@@ -223,6 +244,7 @@ class ReportFacts:
     tokenizer: TokenizerFacts | None
     data: Data | None
     steps: tuple[StepFacts, ...] = field(default=())
+    contracts: tuple[ContractFacts, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON; numbers that JSON cannot hold become null."""
@@ -246,6 +268,7 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
     Raises:
         Damaged: if a record or a partition is not what was written.
     """
+    from catalog.report.read_contracts import read_contracts
     from catalog.report.read_data import read_data, read_tokenizer
     from catalog.report.read_models import read_comparison, read_pretraining, read_task
     from catalog.report.read_run import read_run, read_steps
@@ -258,4 +281,5 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
         tokenizer=read_tokenizer(opened),
         data=read_data(opened),
         steps=read_steps(opened),
+        contracts=read_contracts(opened),
     )

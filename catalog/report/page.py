@@ -11,18 +11,18 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from catalog.opened import OpenedRun
 from catalog.report import words
 from catalog.report.contents import contents, missing
 from catalog.report.facts import ReportFacts, report_facts
+from catalog.report.section_contracts import contracts_view, headline
 from catalog.report.section_data import data_view, tokenizer_view
 from catalog.report.section_judged import comparison_view, task_view
 from catalog.report.section_made import made_view
 from catalog.report.section_trained import pretraining_view, samples_view
 from catalog.report.tiles import tiles
-from catalog.report.verdict import headline
 
 TEMPLATE, STYLE = "report.html.j2", "report.css"
 
@@ -39,7 +39,7 @@ def write_report(opened: OpenedRun) -> str:
 def write_page(facts: ReportFacts) -> str:
     """Return the page that tells some facts; the same facts give the same page."""
     return _template().render(
-        style=Markup(_text(STYLE)),  # noqa: S704 (a file of ours)
+        style=Markup(style()),  # noqa: S704 (a file of ours)
         facts=facts,
         run=facts.run,
         headline=headline(facts),
@@ -51,14 +51,15 @@ def write_page(facts: ReportFacts) -> str:
         pretraining=pretraining_view(facts.pretraining),
         samples=samples_view(facts.pretraining),
         tokenizer=tokenizer_view(facts.tokenizer),
+        contracts=contracts_view(facts.contracts),
         data=data_view(facts),
         made=made_view(facts),
     )
 
 
-@cache
-def _template() -> Any:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what templates of pages are read with: everything escaped, unseen things spelt out."""
+    made = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -66,8 +67,29 @@ def _template() -> Any:
         finalize=_shown,
     )
     names = ("count", "digits", "duration", "moment", "plural", "score", "share", "short", "size")
-    environment.filters |= {name: getattr(words, name) for name in names}
-    return environment.from_string(_text(TEMPLATE))
+    made.filters |= {name: getattr(words, name) for name in names} | {"ticked": ticked}
+    return made
+
+
+def ticked(text: str) -> Markup:
+    """Return a text as markup, escaped, with what stands between backticks as code."""
+    pieces = words.visible(text).split("`")
+    whole = len(pieces) - (len(pieces) % 2 == 0)  # the last backtick of an odd number opens nothing
+    parts = [
+        Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece)
+        for number, piece in enumerate(pieces[:whole])
+    ]
+    return Markup("").join([*parts, *(escape(f"`{piece}") for piece in pieces[whole:])])
+
+
+def style() -> str:
+    """Return the style sheet that the pages of a home share."""
+    return _text(STYLE)
+
+
+@cache
+def _template() -> Any:
+    return environment().from_string(_text(TEMPLATE))
 
 
 def _shown(value: object) -> object:

@@ -9,13 +9,16 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any
 
+from catalog.contracts.check import read_result
 from flows.api import run_order
 from flows.commands.context import as_table
+from flows.contracts import PAGE
 from flows.progress import make_progress
 from flows.report import report_name
 from flows.server import server_status
 from flows.session import Order
-from store.hints import human_bytes
+from store.accepted import find_acceptance
+from store.hints import counted, human_bytes
 from store.runs import Run, get_run
 from store.storage import Storage
 
@@ -62,10 +65,26 @@ def _text(run: Run, storage: Storage) -> str:
     header = ("step", "in", "kept", "dropped", "quarantined", "computed", "seconds")
     computed = sum(step.partitions_computed for step in run.steps)
     size = human_bytes(sum(step.size_bytes for step in run.steps))
+    contracts = _contracts(run, storage)
     nothing = "Nothing had to run: everything was there already.\n" if not computed else ""
-    return f"{as_table(rows, header)}\n\n{nothing}Run {run.name} is done ({size}). Look at\n" + (
-        "\n".join(f"  {what:<28} {where}" for what, where in _where(run, storage))
-    )
+    places = "\n".join(f"  {what:<28} {where}" for what, where in _where(run, storage))
+    done = f"{contracts}{nothing}Run {run.name} is done ({size}). Look at"
+    return f"{as_table(rows, header)}\n\n{done}\n{places}"
+
+
+def _contracts(run: Run, storage: Storage) -> str:
+    """Say what became of the contracts: how many were held, which rules warn, who accepted it."""
+    found = [read_result(storage, name) for name in run.checks.values()]
+    results = [result for result in found if result is not None]
+    if not results:
+        return ""
+    broken = [(result.name, rule) for result in results for rule in result.broken()]
+    lines = [f"warning: {name}: {rule.sentence()}." for name, rule in broken]
+    held = f"{counted(len(results), 'contract')} held, {counted(len(broken), 'rule')} broken"
+    accepted = find_acceptance(storage, run.name)
+    waits = "; `millrace accept` makes this run the baseline"
+    end = "; this run is the baseline now" if accepted else waits
+    return "\n".join([*lines, f"{held}{end}.", ""])
 
 
 def _command() -> str:
@@ -82,6 +101,8 @@ def _where(run: Run, storage: Storage) -> list[tuple[str, str]]:
     places = []
     if storage.exists(report_name(run.name)):
         places.append(("the report", storage.place(report_name(run.name))))
+    if run.checks and storage.exists(PAGE):
+        places.append(("validation results", storage.place(PAGE)))
     for what, folder, files in (
         ("curated Parquet", "curated", "*.parquet"),
         ("model", "model", ""),

@@ -1,0 +1,122 @@
+"""What was found of some rules in a dataset, remembered by all that it depends on.
+
+Rules that look at the baseline are asked apart from those that do not, so that accepting a run has
+nothing asked again but the former. Findings of a dataset lie under ``checks/findings``, those of
+single partitions under ``checks/partitions``, so that a night looks at new partitions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.contracts.partition import check_part, is_of_partitions, needs_files
+from catalog.contracts.subject import CheckedPart, Subject
+from catalog.contracts.tally import Tally, tally_from_plain, total
+from catalog.contracts.whole import check_whole, judge_totals, limit_of, views_of
+from data_contracts.contract import Rule
+from data_contracts.gate import library_version
+from store.identity import fingerprint
+from store.storage import Storage
+
+RULES_VERSION = 1  # of how rules are evaluated: a higher one checks everything again
+FOLDER = "checks/findings"
+PARTITIONS_FOLDER = "checks/partitions"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A tally for each rule that was asked, the reason for each that was not.
+
+    ``num_parts_checked`` counts the partitions that were read.
+    """
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    num_parts_checked: int = 0
+
+
+def find(
+    storage: Storage | None, subject: Subject, rules: Sequence[Rule], key: Sequence[str]
+) -> Findings:
+    """Hold a dataset against rules, or return what was found before; ``key`` names broken rows."""
+    if not rules:
+        return Findings()
+    name = _name(subject, rules, key)
+    value = storage.read_json(name) if storage is not None else None
+    if value is not None:
+        known = {rule: tally_from_plain(tally) for rule, tally in value["tallies"].items()}
+        return Findings(known, value["skipped"])
+    found = _find(storage, subject, rules, key)
+    if storage is not None:
+        tallies = {rule: tally.plain() for rule, tally in found.tallies.items()}
+        of = {"step": subject.step, "dataset": subject.dataset}
+        storage.create_json(name, {**of, "tallies": tallies, "skipped": found.skipped})
+    return found
+
+
+def _find(
+    storage: Storage | None, subject: Subject, rules: Sequence[Rule], key: Sequence[str]
+) -> Findings:
+    of_parts = [rule for rule in rules if is_of_partitions(rule)]
+    skipped: dict[str, str] = {}
+    if any(part.stored is None for part in subject.parts):
+        without = [rule.name for rule in of_parts if needs_files(rule)]
+        skipped = dict.fromkeys(without, "the files of a stored partition are not here")
+        of_parts = [rule for rule in of_parts if rule.name not in skipped]
+    found, num_checked = [], 0
+    for part in subject.parts if of_parts else ():
+        tallies, is_new = _find_in_part(storage, subject, part, of_parts, key)
+        found.append(tallies)
+        num_checked += is_new
+    totals = {rule.name: total(tallies[rule.name] for tallies in found) for rule in of_parts}
+    limited = [rule for rule in of_parts if limit_of(rule) is not None]
+    whole, absent = check_whole(subject, [rule for rule in rules if not is_of_partitions(rule)])
+    tallies = {**totals, **judge_totals(limited, totals), **whole}
+    return Findings(tallies, {**skipped, **absent}, num_checked)
+
+
+def _find_in_part(
+    storage: Storage | None,
+    subject: Subject,
+    part: CheckedPart,
+    rules: Sequence[Rule],
+    key: Sequence[str],
+) -> tuple[dict[str, Tally], bool]:
+    """Check a partition, or take what was found of its content before."""
+    if storage is None or part.stored is None:
+        return check_part(part, rules, key), True
+    name = _part_name(subject, part, rules, key)
+    value = storage.read_json(name)
+    if value is not None:
+        return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}, False
+    tallies = check_part(part, rules, key)
+    plain = {rule: tally.plain() for rule, tally in tallies.items()}
+    record = {"step": subject.step, "part": part.stored.receipt.fingerprint, "rules": plain}
+    storage.create_json(name, record)
+    return tallies, True
+
+
+def _name(subject: Subject, rules: Sequence[Rule], key: Sequence[str]) -> str:
+    needed = {view for rule in rules for view in views_of(rule)}
+    others = {view: found for view, found in subject.identity.items() if view in needed}
+    made_from = {**_asked(rules, key), "dataset": subject.dataset, "others": others}
+    return f"{FOLDER}/{subject.step}/{fingerprint(made_from)}.json"
+
+
+def _part_name(
+    subject: Subject, part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]
+) -> str:
+    made_from = {**_asked(rules, key), "part": part.digest}
+    return f"{PARTITIONS_FOLDER}/{subject.step}/{fingerprint(made_from)}.json"
+
+
+def _asked(rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Any]:
+    """Return what findings depend on besides the data."""
+    return {
+        "rules": RULES_VERSION,
+        "library": library_version(),
+        "asked": [[rule.name, rule.column, str(rule.check)] for rule in rules],
+        "key": list(key),
+    }

@@ -1,0 +1,6 @@
+"""Makes `contract_tables` importable for the tests of contracts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

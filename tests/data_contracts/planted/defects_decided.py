@@ -1,0 +1,354 @@
+"""Defects of decisions, signatures, edges, choices and splits: what is decided beside the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planting import PARTITIONS, Planted, baseline_with, defect, skew
+
+HASH = "0123456789abcdef" * 2
+DECIDED = ("decisions", "choices", "splits")
+
+
+def _mixed(planted: Planted, kept_share: float) -> list[str | None]:
+    """Return reasons for as many rows, of which so many are none; the others take turns."""
+    reasons = sorted({row["reason"] for row in planted.rows if row["reason"]})
+    size = len(planted.rows)
+    kept = round(size * kept_share)
+    return [None] * kept + [reasons[number % len(reasons)] for number in range(size - kept)]
+
+
+def _drop(row: dict[str, object], reason: str) -> None:
+    row |= {"keep": False, "reason": reason, "values": '{"num_words":1}'}
+
+
+@defect("decisions", "reason.namespaced", 2)
+def reason_of_no_namespace(planted: Planted) -> Sequence[str]:
+    first, second, third = planted.where(keep=False)[:3]
+    first["reason"], second["reason"], third["reason"] = "short", "too.short!", "länge.zu_kurz"
+    return [first["doc_id"], second["doc_id"], "too.short!"]
+
+
+@defect("decisions", "every_document_decided")
+def document_not_decided(planted: Planted) -> Sequence[str]:
+    gone = planted.rows.pop(9)
+    planted.recount()
+    return [gone["doc_id"], "not decided"]
+
+
+@defect("decisions", "every_document_decided", 2)
+def decided_another(planted: Planted) -> Sequence[str]:
+    gone = planted.rows[9]["doc_id"]
+    planted.rows[9]["doc_id"] = HASH
+    return [gone, HASH, "no document"]
+
+
+@defect("decisions", "sources_survive")
+def source_dropped(planted: Planted) -> Sequence[str]:
+    for number, row in enumerate(planted.rows):
+        _drop(row, f"made.up_{number % 3}")
+    planted.recount()
+    return ["healthy = 1 of 990 rows"]
+
+
+@defect("decisions", "no_rule_takes_half")
+def rule_takes_all(planted: Planted) -> Sequence[str]:
+    for row in planted.where(keep=True)[:500]:
+        _drop(row, "made.up")
+    planted.recount()
+    return ["healthy: made.up = 0.505"]
+
+
+@defect("decisions", "reasons_drift")
+def other_reasons(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.88))
+    return ["coalesce(reason, 'kept') = 0."]
+
+
+@defect("decisions", "reasons_drift_large", also=["reasons_drift"])
+def wholly_other_reasons(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.97))
+    return ["coalesce(reason, 'kept') = 0."]
+
+
+@defect("decisions", "reasons_drift_new")
+def other_reasons_in_new(planted: Planted) -> Sequence[str]:
+    skew(planted, lambda row: not row["keep"], 0.55)
+    planted.recount()
+    return ["330 rows"]
+
+
+@defect("decisions", "reasons_drift_new_large", also=["reasons_drift_new"])
+def wholly_other_reasons_in_new(planted: Planted) -> Sequence[str]:
+    dropped = len(planted.where(keep=False))
+    skew(planted, lambda row: not row["keep"], min(1.0, dropped / 330))
+    planted.recount()
+    return ["330 rows"]
+
+
+def _register(dataset: str) -> None:
+    """Register the defects that tables of decisions have in common."""
+
+    @defect(dataset, "reason_where_dropped", 1 if dataset == "splits" else 2)
+    def reason_misplaced(planted: Planted) -> Sequence[str]:
+        kept = planted.where(keep=True)[3]
+        kept["reason"] = "split.made_up" if dataset == "splits" else "duplicate.made_up"
+        found = [kept["doc_id"]]
+        for dropped in planted.where(keep=False)[:1]:
+            dropped["reason"] = None
+            found.append(dropped["doc_id"])
+        return found
+
+    @defect(dataset, "values_where_dropped", 1 if dataset == "splits" else 4)
+    def values_misplaced(planted: Planted) -> Sequence[str]:
+        kept = planted.where(keep=True)[3]
+        kept["values"] = "{}"
+        spoiled = planted.where(keep=False)[:3]
+        for dropped, values in zip(spoiled, (None, "{no JSON", "[1]"), strict=False):
+            dropped["values"] = values
+        return [row["doc_id"] for row in (kept, *spoiled)]
+
+    @defect(dataset, "rows_conserved", 3)
+    def receipt_says_otherwise(planted: Planted) -> Sequence[str]:
+        part = planted.view(PARTITIONS)[0]
+        part["kept"] += 3
+        return [part["part"], f"kept={part['kept']}"]
+
+    @defect(dataset, "rows_conserved", 2)
+    def more_came_in(planted: Planted) -> Sequence[str]:
+        part = planted.view(PARTITIONS)[-1]
+        part["num_in"] += 2
+        return [part["part"], f"num_in={part['num_in']}"]
+
+
+for _dataset in DECIDED:
+    _register(_dataset)
+
+
+@defect("splits", "values_where_dropped", 3)
+def values_of_dropped_misplaced(planted: Planted) -> Sequence[str]:
+    spoiled = planted.rows[:3]
+    for row, values in zip(spoiled, (None, "{no JSON", "[1]"), strict=True):
+        row |= {"keep": False, "split": None, "reason": "split.made_up", "values": values}
+    planted.recount()
+    return [row["doc_id"] for row in spoiled]
+
+
+@defect("splits", "reason_where_dropped")
+def dropped_for_no_reason(planted: Planted) -> Sequence[str]:
+    planted.rows[5] |= {"keep": False, "split": None, "values": "{}"}
+    planted.recount()
+    return [planted.rows[5]["doc_id"]]
+
+
+def _twins(planted: Planted, column: str) -> tuple[dict[str, object], dict[str, object]]:
+    """Return two rows of equal texts, by one hash or another."""
+    seen: dict[object, dict[str, object]] = {}
+    for row in planted.rows:
+        if row[column] in seen:
+            return seen[row[column]], row
+        seen[row[column]] = row
+    raise LookupError(f"no two rows have one {column}")
+
+
+@defect("signatures", "one_row_per_document", 2)
+def hashes_of_another(planted: Planted) -> Sequence[str]:
+    gone = planted.rows[4]["doc_id"]
+    planted.rows[4]["doc_id"] = HASH
+    return [gone, HASH, "no hashes", "no document"]
+
+
+@defect("signatures", "hashes_of_documents")
+def another_hash(planted: Planted) -> Sequence[str]:
+    planted.rows[6]["text_hash"] = HASH
+    return [planted.rows[6]["doc_id"], HASH]
+
+
+@defect("signatures", "equal_texts_equal_normalised")
+def normalised_apart(planted: Planted) -> Sequence[str]:
+    first, second = _twins(planted, "text_hash")
+    second["normal_hash"] = HASH
+    return [str(first["text_hash"])]
+
+
+@defect("signatures", "equal_texts_in_one_bucket")
+def buckets_apart(planted: Planted) -> Sequence[str]:
+    first, second = _twins(planted, "normal_hash")
+    second["bucket"] = 7
+    return [str(first["normal_hash"]), "other_bucket=7"]
+
+
+@defect("edges", "ends_are_documents", 3)
+def ends_unknown(planted: Planted) -> Sequence[str]:
+    lefts = [row["left_id"] for row in planted.rows]
+    rights = [row["right_id"] for row in planted.rows]
+    left = next(i for i in lefts if lefts.count(i) == 2 and i not in rights)
+    right = next(i for i in rights if rights.count(i) == 1 and i not in lefts)
+    documents = planted.view("documents")
+    documents[:] = [row for row in documents if row["doc_id"] not in (left, right)]
+    return [left, right]
+
+
+@defect("edges", "smaller_id_first")
+def ends_swapped(planted: Planted) -> Sequence[str]:
+    row = planted.rows[0]
+    row["left_id"], row["right_id"] = row["right_id"], row["left_id"]
+    return [row["left_id"], row["right_id"]]
+
+
+@defect("edges", "pairs_once")
+def pair_twice(planted: Planted) -> Sequence[str]:
+    first, second = planted.where(relation="exact.normalised")[:2]
+    second |= {"left_id": first["left_id"], "right_id": first["right_id"]}
+    return [first["left_id"], first["right_id"]]
+
+
+@defect("edges", "one_centre")
+def two_centres(planted: Planted) -> Sequence[str]:
+    rows = planted.where(relation="exact.text")
+    pairs = [(a, b) for a in rows for b in rows if a["left_id"] == b["left_id"]]
+    first, second = next((a, b) for a, b in pairs if a["right_id"] < b["right_id"])
+    first |= {"left_id": first["right_id"], "right_id": second["right_id"]}
+    return [second["right_id"], first["left_id"]]
+
+
+@defect("edges", "linked_are_equal", 2)
+def linked_though_different(planted: Planted) -> Sequence[str]:
+    ends = {row[side] for row in planted.rows for side in ("left_id", "right_id")}
+    alone = [row["doc_id"] for row in planted.view("documents") if row["doc_id"] not in ends]
+    spoiled = [planted.where(relation=name)[0] for name in ("exact.text", "exact.normalised")]
+    for row, right in zip(spoiled, sorted(alone)[-2:], strict=True):
+        row["right_id"] = right
+    return [row["right_id"] for row in spoiled]
+
+
+@defect("edges", "every_duplicate_linked", 2)
+def duplicates_not_linked(planted: Planted) -> Sequence[str]:
+    gone = [planted.where(relation=name)[0] for name in ("exact.text", "exact.normalised")]
+    for row in gone:
+        planted.rows.remove(row)
+    return [row["right_id"] for row in gone]
+
+
+@defect("edges", "every_duplicate_linked")
+def linked_once_too_often(planted: Planted) -> Sequence[str]:
+    planted.view("signatures")[:] = _without_one_of_a_pair(planted)
+    return []
+
+
+def _without_one_of_a_pair(planted: Planted) -> list[dict[str, object]]:
+    gone = planted.where(relation="exact.text")[-1]["right_id"]
+    return [row for row in planted.view("signatures") if row["doc_id"] != gone]
+
+
+@defect("choices", "reason.known")
+def reason_of_another_step(planted: Planted) -> Sequence[str]:
+    row = planted.where(keep=False)[0]
+    row["reason"] = "length.too_short"
+    return [row["doc_id"], "length.too_short"]
+
+
+@defect("choices", "partner_where_dropped", 4)
+def partner_misplaced(planted: Planted) -> Sequence[str]:
+    spoiled = planted.where(keep=False)[:3]
+    for row, name in zip(spoiled, ("partner_id", "jaccard", "containment"), strict=True):
+        row[name] = None
+    kept, other = planted.where(keep=True)[:2]
+    kept["partner_id"] = other["doc_id"]
+    return [row["doc_id"] for row in (*spoiled, kept)]
+
+
+@defect("choices", "partner_is_kept", 3)
+def partner_not_kept(planted: Planted) -> Sequence[str]:
+    rows = planted.where(reason="duplicate.exact_text")
+    pairs = [(a, b) for a in rows for b in rows if a is not b]
+    first, second = next((a, b) for a, b in pairs if a["partner_id"] == b["partner_id"])
+    rest = [row for row in rows if row not in (first, second)]
+    first["partner_id"] = second["doc_id"]
+    rest[0]["partner_id"], rest[1]["partner_id"] = HASH, rest[1]["doc_id"]
+    return [row["doc_id"] for row in (first, *rest[:2])]
+
+
+@defect("choices", "partner_is_equal", 2)
+def partner_of_another_text(planted: Planted) -> Sequence[str]:
+    partners = {row["partner_id"] for row in planted.rows}
+    other = next(row for row in planted.where(keep=True) if row["doc_id"] not in partners)
+    reasons = ("duplicate.exact_text", "duplicate.exact_normalised")
+    spoiled = [planted.where(reason=reason)[0] for reason in reasons]
+    for row in spoiled:
+        row["partner_id"] = other["doc_id"]
+    return [row["doc_id"] for row in spoiled]
+
+
+@defect("choices", "one_kept_per_text")
+def two_kept(planted: Planted) -> Sequence[str]:
+    row = planted.where(keep=False)[0]
+    nothing = ("reason", "values", "partner_id", "jaccard", "containment")
+    row |= {"keep": True, **dict.fromkeys(nothing)}
+    planted.recount()
+    return [row["doc_id"]]
+
+
+@defect("choices", "every_kept_decision_chosen", 2)
+def chosen_another(planted: Planted) -> Sequence[str]:
+    row = planted.where(keep=False)[1]
+    gone, row["doc_id"] = row["doc_id"], HASH
+    return [gone, HASH, "no choice", "not kept before"]
+
+
+@defect("choices", "reasons_drift")
+def fewer_duplicates(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.8))
+    return ["coalesce(reason, 'kept') = 0."]
+
+
+@defect("choices", "reasons_drift_large", also=["reasons_drift"])
+def far_fewer_duplicates(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.6))
+    return ["coalesce(reason, 'kept') = 0."]
+
+
+@defect("splits", "reason.known")
+def split_drops_for_length(planted: Planted) -> Sequence[str]:
+    row = planted.rows[5]
+    row |= {"keep": False, "split": None, "reason": "length.too_short", "values": "{}"}
+    planted.recount()
+    return [row["doc_id"], "length.too_short"]
+
+
+@defect("splits", "side_where_kept", 2)
+def sides_misplaced(planted: Planted) -> Sequence[str]:
+    first, second = planted.rows[:2]
+    first["split"] = None
+    second |= {"keep": False, "reason": "split.made_up", "values": "{}"}
+    planted.recount()
+    return [first["doc_id"], second["doc_id"]]
+
+
+@defect("splits", "texts_on_one_side")
+def text_on_both_sides(planted: Planted) -> Sequence[str]:
+    train, heldout = planted.where(split="train")[0], planted.where(split="heldout")[0]
+    hashes = {row["doc_id"]: row for row in planted.view("signatures")}
+    hashes[train["doc_id"]]["normal_hash"] = hashes[heldout["doc_id"]]["normal_hash"]
+    return [train["doc_id"], heldout["doc_id"]]
+
+
+@defect("splits", "heldout_there")
+def nothing_held_out(planted: Planted) -> Sequence[str]:
+    for row in planted.rows:
+        row["split"] = "train"
+    return []
+
+
+@defect("splits", "train_there")
+def nothing_to_train_on(planted: Planted) -> Sequence[str]:
+    for row in planted.rows:
+        row["split"] = "heldout"
+    return []
+
+
+@defect("splits", "every_kept_choice_split", 2)
+def split_another(planted: Planted) -> Sequence[str]:
+    gone = planted.rows[5]["doc_id"]
+    planted.rows[5]["doc_id"] = HASH
+    return [gone, HASH, "not split", "not kept before"]

@@ -1,0 +1,242 @@
+"""Defects of documents and signals: what was read, and what was measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from planting import PARTITIONS, QUARANTINED, Planted, baseline_with, defect, resampled, skew
+
+MILD, STRONG, WHOLE = 0.7, 0.8, 1.0  # shares of the smaller half: indices of 0.17, 0.42, over 1
+
+COUNTS = [
+    "num_bytes",
+    "num_chars",
+    "num_words",
+    "max_word_chars",
+    "num_stop_words",
+    "num_lines",
+    "num_nonblank_lines",
+    "num_paragraphs",
+    "num_sentences",
+]
+MEANS = ["mean_word_chars", "hash_words_ratio", "ellipsis_words_ratio"]
+
+
+@defect("documents", "text.no_controls", 3)
+def controls(planted: Planted) -> Sequence[str]:
+    for row, mark in zip(planted.rows, "\x00\x0b\x1f", strict=False):
+        row["text"] = f"be{mark}fore"
+    planted.rows[7]["text"] = "\tafter\n"
+    return [row["doc_id"] for row in planted.rows[:3]]
+
+
+@defect("documents", "text.not_empty")
+def no_text(planted: Planted) -> Sequence[str]:
+    planted.rows[5]["text"] = ""
+    return [planted.rows[5]["doc_id"]]
+
+
+@defect("documents", "documents_read")
+def nothing_read(planted: Planted) -> Sequence[str]:
+    planted.rows.clear()
+    for number in range(3):
+        planted.tell(number, records_framed=2)
+    planted.recount()
+    return []
+
+
+@defect("documents", "records_conserved", 2)
+def rows_lost(planted: Planted) -> Sequence[str]:
+    del planted.rows[3:5]
+    return [planted.view(PARTITIONS)[0]["part"], "documents=328"]
+
+
+@defect("documents", "records_conserved", 1)
+def quarantine_lost(planted: Planted) -> Sequence[str]:
+    lost = planted.view(QUARANTINED).pop()
+    return [lost["part"], "quarantined=1"]
+
+
+@defect("documents", "records_conserved", 333)
+def framing_not_told(planted: Planted) -> Sequence[str]:
+    planted.view(PARTITIONS)[1]["facts"] = "{}"
+    return [planted.view(PARTITIONS)[1]["part"]]
+
+
+@defect("documents", "few_quarantined")
+def some_quarantined(planted: Planted) -> Sequence[str]:
+    planted.view(PARTITIONS)[0]["quarantined"] = 20
+    return ["empty text", "records=3"]
+
+
+@defect("documents", "not_mostly_quarantined", also=["few_quarantined"])
+def many_quarantined(planted: Planted) -> Sequence[str]:
+    planted.view(PARTITIONS)[0]["quarantined"] = 300
+    return ["empty text", "records=3"]
+
+
+@defect("documents", "length_drift")
+def longer_texts(planted: Planted) -> Sequence[str]:
+    lengths = [len(row["text"]) for row in planted.rows]
+    baseline_with(planted, text=["x" * length for length in resampled(lengths, STRONG)])
+    return ["strlen(text) = 0."]
+
+
+@defect("documents", "length_drift_new")
+def short_texts_in_new(planted: Planted) -> Sequence[str]:
+    skew(planted, lambda row: len(row["text"]), WHOLE)
+    return ["strlen(text) = ", "330 rows"]
+
+
+@defect("documents", "repairs_drift")
+def fewer_repairs(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, num_repairs=[number % 2 for number, _ in enumerate(planted.rows)])
+    return ["num_repairs"]
+
+
+@defect("signals", "counts_not_negative", len(COUNTS), also=["bytes_fit_chars", "words_fit"])
+def negative_counts(planted: Planted) -> Sequence[str]:
+    for row, name in zip(planted.rows, COUNTS, strict=False):
+        row[name] = -1
+    return [
+        f"doc_id={row['doc_id']!r}, signal={name!r}, value=-1"
+        for row, name in zip(planted.rows, COUNTS, strict=False)
+    ]
+
+
+def _ratios(planted: Planted) -> list[str]:
+    names = [field.name for field in planted.schema if field.name.endswith("_ratio")]
+    return [name for name in names if name not in MEANS]
+
+
+@defect("signals", "ratios_within_one", 11)
+def negative_ratios(planted: Planted) -> Sequence[str]:
+    names = _ratios(planted)
+    for row, name in zip(planted.rows, names, strict=False):
+        row[name] = -0.25
+    return ["value=-0.25", names[0]]
+
+
+@defect("signals", "ratios_within_one", 11, also=["classes_disjoint"])
+def large_ratios(planted: Planted) -> Sequence[str]:
+    names = _ratios(planted)
+    for row, name in zip(planted.rows, names, strict=False):
+        row[name] = 1.25
+    return ["value=1.25", names[0]]
+
+
+@defect("signals", "ratios_within_one", also=["classes_disjoint"])
+def ratio_is_no_number(planted: Planted) -> Sequence[str]:
+    planted.rows[4]["digit_chars_ratio"] = float("nan")
+    return [planted.rows[4]["doc_id"], "digit_chars_ratio", "nan"]
+
+
+@defect("signals", "means_finite", 6, also=["words_fit"])
+def means_are_no_numbers(planted: Planted) -> Sequence[str]:
+    for number, name in enumerate(MEANS):
+        planted.rows[number][name] = -1.0
+        planted.rows[number + 3][name] = float("inf")
+    return [*MEANS, "inf", "-1.0"]
+
+
+@defect("signals", "bytes_fit_chars", 2)
+def bytes_unlike_chars(planted: Planted) -> Sequence[str]:
+    first, second = planted.rows[:2]
+    first["num_bytes"] = first["num_chars"] - 1
+    second["num_bytes"] = 4 * second["num_chars"] + 1
+    return [first["doc_id"], second["doc_id"]]
+
+
+@defect("signals", "lines_fit", 2)
+def lines_unlike_lines(planted: Planted) -> Sequence[str]:
+    first, second = planted.rows[:2]
+    first["num_nonblank_lines"] = first["num_lines"] + 1
+    second["num_paragraphs"] = second["num_nonblank_lines"] + 1
+    return [first["doc_id"], second["doc_id"]]
+
+
+@defect("signals", "words_fit", 5)
+def words_unlike_words(planted: Planted) -> Sequence[str]:
+    pairs = [
+        ("num_words", "num_chars"),
+        ("max_word_chars", "num_chars"),
+        ("mean_word_chars", "max_word_chars"),
+        ("num_stop_words", "num_words"),
+        ("num_sentences", "num_chars"),
+    ]
+    for row, (small, large) in zip(planted.rows, pairs, strict=False):
+        row[small] = row[large] + 1
+    return [row["doc_id"] for row in planted.rows[:5]]
+
+
+@defect("signals", "classes_disjoint")
+def classes_overlap(planted: Planted) -> Sequence[str]:
+    planted.rows[2] |= {"alphabetic_chars_ratio": 0.8, "symbol_chars_ratio": 0.8}
+    return [planted.rows[2]["doc_id"]]
+
+
+@defect("signals", "one_row_per_document")
+def document_not_measured(planted: Planted) -> Sequence[str]:
+    return [planted.rows.pop(8)["doc_id"], "not measured"]
+
+
+@defect("signals", "one_row_per_document")
+def measured_no_document(planted: Planted) -> Sequence[str]:
+    gone = planted.view("documents").pop(8)
+    return [gone["doc_id"], "no document"]
+
+
+def _stop_words(row: dict[str, Any]) -> float:
+    return float(row["num_stop_words"] / row["num_words"])
+
+
+DRIFTING: dict[str, Callable[[dict[str, Any]], float]] = {
+    "num_words": lambda row: row["num_words"],
+    "word_length": lambda row: row["mean_word_chars"],
+    "letters": lambda row: row["alphabetic_chars_ratio"],
+    "stop_words": _stop_words,
+}
+
+
+def _move(planted: Planted, name: str, low_share: float) -> Sequence[str]:
+    """Set a baseline in which one quantity is distributed otherwise and the others as they are."""
+    values = resampled([DRIFTING[name](row) for row in planted.rows], low_share)
+    rates = [_stop_words(row) for row in planted.rows]
+    if name == "num_words":
+        stop_words = [rate * words for rate, words in zip(rates, values, strict=True)]
+        baseline_with(planted, num_words=values, num_stop_words=stop_words)
+    elif name == "stop_words":
+        words = [row["num_words"] for row in planted.rows]
+        stop_words = [rate * words for rate, words in zip(values, words, strict=True)]
+        baseline_with(planted, num_stop_words=stop_words)
+    else:
+        column = {"word_length": "mean_word_chars", "letters": "alphabetic_chars_ratio"}[name]
+        baseline_with(planted, **{column: values})
+    return [" = 0."]
+
+
+def _move_new(planted: Planted, name: str, low_share: float) -> Sequence[str]:
+    """Make one partition new, and one quantity in it unlike the whole."""
+    skew(planted, DRIFTING[name], low_share)
+    return [" rows", "330"]
+
+
+def _register(name: str) -> None:
+    levels: dict[str, tuple[Any, float, list[str]]] = {
+        "drift": (_move, MILD, []),
+        "drift_large": (_move, STRONG, ["drift"]),
+        "drift_new": (_move_new, STRONG, []),
+        "drift_new_large": (_move_new, WHOLE, ["drift_new"]),
+    }
+    for level, (move, share, others) in levels.items():
+
+        def plant(planted: Planted, move: Any = move, share: float = share) -> Sequence[str]:
+            found: Sequence[str] = move(planted, name, share)
+            return found
+
+        defect("signals", f"{name}_{level}", 1, [f"{name}_{other}" for other in others])(plant)
+
+
+for _name in DRIFTING:
+    _register(_name)

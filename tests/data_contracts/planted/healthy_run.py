@@ -1,0 +1,151 @@
+"""A small run without a fault, made by the real steps from three files of made-up text.
+
+Documents repeat each other, are too short, need repairs or cannot be read, so that every step drops
+or quarantines some; labels and groups give a task; the tokenizer and the shards are real.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.contracts.subject import DATASETS
+from pipelines import apply_policy, compute_signals, materialize, split
+from pipelines.dedupe import choose_kept, compute_signatures, link_duplicates
+from pipelines.ingest.config import IngestConfig
+from pipelines.ingest.ingest import STEP as INGEST
+from pipelines.labels.config import LabelsConfig
+from pipelines.labels.pack_labels import STEP as PACK_LABELS
+from pipelines.signals.family import SignalsConfig
+from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
+from pipelines.tokenizer.train_tokenizer import TokenizerConfig
+from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
+from pipelines.tokens.pack_tokens import PackConfig
+from store.datasets import Dataset
+from store.graph import Graph, Node
+from store.plan import NodePlan, plan_node
+from store.runner import Runner
+from store.storage import Storage
+
+NUM_FILES = 3
+FILE_RECORDS = 330
+RULES = (("length.too_short", "num_words < 8"), ("words.no_stop_words", "num_stop_words < 1"))
+TOPICS = {
+    "mills": ["wheel", "river", "grain", "stone", "flour", "miller", "dam", "sluice"],
+    "ships": ["mast", "sail", "harbour", "anchor", "tide", "captain", "rope", "deck"],
+    "bread": ["oven", "dough", "yeast", "crust", "loaf", "butter", "salt", "knead"],
+}
+STOP_WORDS = ["the", "and", "to", "of", "that", "with", "be", "have"]
+OTHERS = [
+    "quiet",
+    "early",
+    "every",
+    "second",
+    "morning",
+    "turned",
+    "carried",
+    "several",
+    "people",
+    "slowly",
+]
+
+
+@dataclass(frozen=True)
+class HealthyRun:
+    """A home with the run's datasets, by name."""
+
+    storage: Storage
+    datasets: dict[str, Dataset]
+
+    def upstream(self, name: str) -> dict[str, Dataset]:
+        """Return the datasets that stand before one, by step, as a run hands them on."""
+        before = list(DATASETS.items())[: list(DATASETS.values()).index(name)]
+        return {step: self.datasets[other] for step, other in before}
+
+
+def make_run(folder: Path) -> HealthyRun:
+    """Write the files, run every step on them, and return what came out."""
+    write_files(folder / "texts")
+    storage = Storage(str(folder / "home"))
+    plans: dict[str, NodePlan] = {}
+    with Runner(storage, 2) as runner:
+        for node in build_graph(folder / "texts"):
+            runner.run(plan_node(storage, node, plans))
+            plans[node.name] = plan_node(storage, node, plans)
+    found = {DATASETS[step]: plan.dataset() for step, plan in plans.items()}
+    return HealthyRun(storage, {name: each for name, each in found.items() if each is not None})
+
+
+def build_graph(texts: Path) -> Graph:
+    """Return the steps that have contracts, wired as a recipe wires them."""
+    ingest = IngestConfig("files", "healthy", str(texts), max_bundle_file_bytes=1)
+    labels = LabelsConfig(
+        kind="corpus", label="topic", group="thread", dev_ratio=0.25, test_ratio=0.4, max_tokens=24
+    )
+    signals, curated = {"signals": "compute_signals"}, {"curated": "materialize"}
+    tokenizer = {"tokenizer": "train_tokenizer"}
+    choices = {"decisions": "apply_policy", "edges": "link_duplicates", **signals}
+    splits = {"signatures": "compute_signatures", "choices": "choose_kept"}
+    documents = {"documents": "ingest"}
+    policy = apply_policy.PolicyConfig(rules=RULES)
+    signatures = compute_signatures.SignaturesConfig(num_buckets=2)
+    link = link_duplicates.LinkConfig(num_buckets=2)
+    nodes = [
+        Node(INGEST, ingest),
+        Node(compute_signals.STEP, SignalsConfig(), documents),
+        Node(apply_policy.STEP, policy, signals),
+        Node(compute_signatures.STEP, signatures, documents),
+        Node(link_duplicates.STEP, link, {"signatures": "compute_signatures"}),
+        Node(choose_kept.STEP, choose_kept.ChoiceConfig(), choices),
+        Node(split.STEP, split.SplitConfig(heldout_ratio=0.4), splits),
+        Node(
+            materialize.STEP,
+            materialize.MaterializeConfig(),
+            {**documents, **signals, "splits": "split"},
+        ),
+        Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size=400), curated),
+        Node(PACK_TOKENS, PackConfig(), {**curated, **tokenizer}),
+        Node(PACK_LABELS, labels, {"labelled": "materialize", **tokenizer}),
+    ]
+    return Graph(nodes)
+
+
+def write_files(folder: Path) -> None:
+    """Write JSON Lines: texts with topic and thread, some equal, short, to repair, or no JSON."""
+    folder.mkdir()
+    for number in range(NUM_FILES):
+        draw = random.Random(number)
+        lines = [json.dumps(record(draw, number, n)) for n in range(FILE_RECORDS)]
+        lines += ["{no JSON", json.dumps({"id": "blank", "text": " \n"})]
+        (folder / f"file-{number}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def record(draw: random.Random, file: int, number: int) -> dict[str, object]:
+    """Return a record: every 20th has a text of all files, every 25th one that differs in case."""
+    topic = draw.choice(list(TOPICS))
+    text = sentences(draw, topic)
+    if number % 20 == 0:
+        text = sentences(random.Random(f"same {number}"), "mills")
+    if number % 25 == 0:
+        text = sentences(random.Random(f"case {number}"), "ships")
+        text = (text.upper, text.lower, text.title)[file]()
+    if number % 5 == 1:
+        text = " ".join(draw.choices(TOPICS[topic], k=4)) + f" {file} {number}"
+    if number % 15 == 2:
+        text = " ".join(draw.choices(TOPICS[topic], k=12)) + f" {file} {number}"
+    if number % 7 == 3:
+        text = text.replace(".", ".\r\n")
+    labels = {"topic": topic, "thread": f"{topic}-{draw.randrange(12)}"}
+    url = f"https://example.org/{file}/{number}"
+    return {"id": f"{file}-{number}", "text": text, "labels": labels, "url": url}
+
+
+def sentences(draw: random.Random, topic: str) -> str:
+    """Return up to six sentences of words of a topic, stop words and others."""
+    lines = []
+    for _ in range(draw.randint(1, 6)):
+        words = draw.choices(TOPICS[topic] * 2 + STOP_WORDS + OTHERS, k=draw.randint(8, 16))
+        lines.append(f"{words[0].title()} {' '.join(words[1:])} with {draw.randrange(1000)}.")
+    return "\n".join(lines)
