@@ -114,7 +114,12 @@ def _check_shape(text: str) -> None:
             anchor, size = open_nodes.pop()
             sizes[anchor] = size
         elif isinstance(event, yaml.AliasEvent):
-            size = sizes.get(event.anchor, MAX_CHARS)  # of a node within itself there is no end
+            if event.anchor not in sizes:
+                where = event.start_mark.line + 1
+                raise ValueError(
+                    f"the alias *{event.anchor} in line {where} is of nothing before it"
+                )
+            size = sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             size = sizes[event.anchor] = 1 + len(event.value)
         else:

@@ -21,7 +21,8 @@ class RuleResult:
 
     ``expectation`` is what Great Expectations was asked; ``num_checked`` and ``num_broken`` count
     rows, or values of a fact; ``observed`` is what was seen, for people; ``samples`` are up to ten
-    broken rows or values; ``why`` says why a rule was skipped or could not be checked.
+    broken rows or values; ``why`` says why a rule was skipped or could not be checked;
+    ``compares`` is true of a rule that looks at the baseline.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class RuleResult:
     samples: tuple[str, ...] = ()
     why: str | None = None
     remedy: str | None = None
+    compares: bool = False
 
     @property
     def stops(self) -> bool:
@@ -43,11 +45,13 @@ class RuleResult:
 
     def sentence(self) -> str:
         """Say what is broken: the rule, what was expected, how many rows, up to ten of them."""
-        rows = f"{self.num_broken:,} of {counted_rows(self.num_checked)}"
+        rows = f" by {self.num_broken:,} of {counted_rows(self.num_checked)}"
+        if self.num_checked < max(self.num_broken, 2):  # one fact was looked at
+            rows = f" by {self.num_broken:,}" if self.num_broken > 1 else ""
         seen = f", observed {self.observed}" if self.observed is not None else ""
         named = f", such as {', '.join(self.samples)}" if self.samples else ""
         reason = f" ({self.why})" if self.why else ""
-        return f"{self.rule} ({self.expectation}) is broken by {rows}{seen}{named}{reason}"
+        return f"{self.rule} ({self.expectation}) is broken{rows}{seen}{named}{reason}"
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def violation(storage: Storage, run: str, step: str, result: CheckResult) -> Con
     stops = [rule for rule in result.broken() if rule.stops]
     told = ". ".join(rule.sentence() for rule in stops)
     advice = " ".join(dict.fromkeys(rule.remedy for rule in stops if rule.remedy))
-    compared = any("baseline" in rule.description or "drift" in rule.rule for rule in stops)
+    compared = any(rule.compares for rule in stops)
     accept = (
         f" If what changed is how it is meant to be, `millrace accept {run}` makes it the baseline."
         if compared

@@ -8,8 +8,8 @@ from pathlib import Path
 from catalog.opened import OpenedRun
 from catalog.report import report_facts, write_page
 from catalog.report.facts import ReportFacts
+from catalog.report.section_contracts import headline
 from catalog.report.tiles import tiles
-from catalog.report.verdict import headline
 from store.runs import Run
 from store.storage import Storage
 

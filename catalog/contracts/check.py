@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from catalog.contracts.findings import RULES_VERSION, Findings, find
+from catalog.contracts.findings import RULES_VERSION, Findings, find, keep
 from catalog.contracts.partition import expectation_of, is_of_partitions
 from catalog.contracts.subject import BASELINE, Subject
 from catalog.contracts.tally import Tally
 from catalog.contracts.whole import fact_expectation, limit_of, views_of
 from data_contracts.contract import Contract, HasColumns, HasType, NotRun, Rule
+from data_contracts.errors import Damaged
 from data_contracts.gate import library_version
 from data_contracts.results import CheckResult, RuleResult, from_plain
 from store.identity import fingerprint
@@ -34,7 +35,7 @@ def check_dataset(storage: Storage | None, subject: Subject, contract: Contract)
         Damaged: if a partition cannot be read.
     """
     name = result_name(subject, contract)
-    if storage is not None and (known := read_result(storage, name)) is not None:
+    if storage is not None and (known := _known(storage, name)) is not None:
         return known
     started = time.perf_counter()
     found = _find_all(storage, subject, contract)
@@ -57,7 +58,7 @@ def check_dataset(storage: Storage | None, subject: Subject, contract: Contract)
         fresh_seconds=contract.freshness_seconds,
     )
     if storage is not None:
-        storage.create_json(name, result.plain())
+        keep(storage, name, result.plain())
     return result
 
 
@@ -77,9 +78,17 @@ def result_name(subject: Subject, contract: Contract) -> str:
 
 
 def read_result(storage: Storage, name: str) -> CheckResult | None:
-    """Return a result by its name within the home, or None."""
+    """Return a result by its name within the home, or None; raises Damaged if it is no JSON."""
     value = storage.read_json(name)
     return None if value is None else from_plain(value)
+
+
+def _known(storage: Storage, name: str) -> CheckResult | None:
+    """Return what was found before; a damaged record is as none, and written anew."""
+    try:
+        return read_result(storage, name)
+    except (Damaged, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _find_all(storage: Storage | None, subject: Subject, contract: Contract) -> Findings:
@@ -119,6 +128,7 @@ def _result(rule: Rule, tallies: Mapping[str, Tally], skipped: Mapping[str, str]
         state="skipped",
         why=skipped.get(rule.name),
         remedy=rule.remedy,
+        compares=not isinstance(rule.check, NotRun) and BASELINE in views_of(rule),
     )
     tally = tallies.get(rule.name)
     if tally is None:

@@ -61,7 +61,7 @@ def stability_index(before: np.ndarray, now: np.ndarray, num_bins: int = 10) -> 
     """Return the population stability index of two samples, numbers or objects, in [0, inf)."""
     expected, found = (
         _binned(before, now, num_bins)
-        if before.dtype.kind in "fiub" and now.dtype.kind in "fiub"
+        if before.dtype.kind in "fiu" and now.dtype.kind in "fiu"
         else _counted(before, now)
     )
     p = (expected + 0.5) / (expected.sum() + 0.5 * len(expected))

@@ -44,7 +44,7 @@ def find(
     if not rules:
         return Findings()
     name = _name(subject, rules, key)
-    value = storage.read_json(name) if storage is not None else None
+    value = storage.read_json_or_none(name) if storage is not None else None
     if value is not None:
         known = {rule: tally_from_plain(tally) for rule, tally in value["tallies"].items()}
         return Findings(known, value["skipped"])
@@ -52,7 +52,7 @@ def find(
     if storage is not None:
         tallies = {rule: tally.plain() for rule, tally in found.tallies.items()}
         of = {"step": subject.step, "dataset": subject.dataset}
-        storage.create_json(name, {**of, "tallies": tallies, "skipped": found.skipped})
+        keep(storage, name, {**of, "tallies": tallies, "skipped": found.skipped})
     return found
 
 
@@ -88,14 +88,20 @@ def _find_in_part(
     if storage is None or part.stored is None:
         return check_part(part, rules, key), True
     name = _part_name(subject, part, rules, key)
-    value = storage.read_json(name)
+    value = storage.read_json_or_none(name)
     if value is not None:
         return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}, False
     tallies = check_part(part, rules, key)
     plain = {rule: tally.plain() for rule, tally in tallies.items()}
     record = {"step": subject.step, "part": part.stored.receipt.fingerprint, "rules": plain}
-    storage.create_json(name, record)
+    keep(storage, name, record)
     return tallies, True
+
+
+def keep(storage: Storage, name: str, record: dict[str, Any]) -> None:
+    """Write a record, over a damaged one if one is there."""
+    if not storage.create_json(name, record) and storage.read_json_or_none(name) is None:
+        storage.replace_json(name, record)
 
 
 def _name(subject: Subject, rules: Sequence[Rule], key: Sequence[str]) -> str:

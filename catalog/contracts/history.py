@@ -144,7 +144,7 @@ def find_result(storage: Storage, name: str) -> FoundResult:
         result = read_result(storage, name)
         if result is not None and not _is_sound(result):
             raise TypeError
-    except (Damaged, AttributeError, KeyError, TypeError, ValueError):
+    except (Damaged, AttributeError, KeyError, TypeError):
         return FoundResult(name, None, is_damaged=True)
     return FoundResult(name, result)
 

@@ -7,7 +7,7 @@ here is escaped, and characters that are not seen are spelt out. Equal records g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -44,7 +44,7 @@ def write_checks_page(storage: Storage) -> str:
         headline=headline(standings),
         recipes=[recipe_view(history, now, shown_names) for now, history in ordered],
         groups={
-            name: [result_view(found, history) for found, history in results]
+            name: [result_view(*pair, is_latest=name != "older") for pair in results]
             for name, results in groups.items()
         },
         num_left_out=num_left_out,
@@ -81,22 +81,16 @@ def _grouped(histories: Sequence[RecipeHistory]) -> tuple[dict[str, Chosen], int
     The latest of each dataset always have one; of the older that stopped or warned the newest do,
     until there are `MAX_RESULTS`. Also returns how many were left out.
     """
-    latest = {
-        found.name: (found, history)
-        for history in histories
-        for step in history.steps
-        for found in [_latest(history, step)]
-    }
-    older = {
-        found.name: (found, history)
-        for _, _, found, history in _broken_results(histories)
-        if found.name not in latest
-    }
+    latest = _distinct(
+        (_latest(history, s), history) for history in histories for s in history.steps
+    )
+    broken_before = _distinct((found, history) for _, _, found, history in _broken(histories))
+    older = [pair for name, pair in broken_before.items() if name not in latest]
     room = max(0, MAX_RESULTS - len(latest))
     broken = [pair for pair in latest.values() if pair[0].state != "passed"]
     groups = {
         "broken": sorted(broken, key=lambda pair: _SEVERITY.index(pair[0].state)),
-        "older": list(older.values())[:room],
+        "older": older[:room],
         "passed": [pair for pair in latest.values() if pair[0].state == "passed"],
     }
     return groups, max(0, len(older) - room)
@@ -105,11 +99,19 @@ def _grouped(histories: Sequence[RecipeHistory]) -> tuple[dict[str, Chosen], int
 _SEVERITY = ("stopped", "damaged", "missing", "warned")
 
 
+def _distinct(pairs: Iterable[tuple[FoundResult, RecipeHistory]]) -> dict[str, Any]:
+    """Return the first pair of each result by its name; recipes may share results."""
+    found: dict[str, tuple[FoundResult, RecipeHistory]] = {}
+    for pair in pairs:
+        found.setdefault(pair[0].name, pair)
+    return found
+
+
 def _latest(history: RecipeHistory, step: str) -> FoundResult:
     return next(run.results[step] for run in history.runs if step in run.results)
 
 
-def _broken_results(
+def _broken(
     histories: Sequence[RecipeHistory],
 ) -> list[tuple[str, str, FoundResult, RecipeHistory]]:
     """Return the results that stopped or warned after when their runs began, the newest first."""

@@ -16,10 +16,13 @@ _RESULTS = ("broken", "skipped", "passed")
 _NAMED_RUNS = 3
 
 
-def result_view(found: FoundResult, history: RecipeHistory) -> dict[str, Any]:
+def result_view(
+    found: FoundResult, history: RecipeHistory, is_latest: bool = True
+) -> dict[str, Any]:
     """Return what the template shows of a result; ``history`` is of the recipe that it is told of.
 
-    One that is missing or damaged has no more than its state and the runs that had it.
+    One that is missing or damaged has no more than its state and the runs that had it. Of one that
+    is not the latest of its dataset, the rules that passed are told by their names alone.
     """
     steps = [(run, step) for run in history.runs for step, r in run.results.items() if r is found]
     runs, step = [run for run, _ in steps], steps[0][1]
@@ -34,6 +37,7 @@ def result_view(found: FoundResult, history: RecipeHistory) -> dict[str, Any]:
         "num_other_runs": max(0, len(runs) - _NAMED_RUNS),
         "stored": found.name,
         "known": result is not None,
+        "is_latest": is_latest,
     }
     return view if result is None else view | _known(result, history, runs[0])
 

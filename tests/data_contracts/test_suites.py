@@ -146,7 +146,7 @@ class TestWhatIsDeclared:
             ("warn", "all", 0.1),
             ("stop", "all", 0.25),
             ("warn", "new", 0.25),
-            ("stop", "new", 1.0),
+            ("stop", "new", 2.0),
         }
         assert len(drifts) == 4 * len(levels)
         assert set(drifts) == levels

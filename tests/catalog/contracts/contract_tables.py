@@ -43,10 +43,13 @@ def subject(
 def contract(
     columns: Iterable[Mapping[str, Any]] = (),
     quality: Iterable[Mapping[str, Any]] = (),
+    exact: bool = False,
     **more: Any,
 ) -> Contract:
     """Return a contract of ``things`` with these columns and rules, and more at the top level."""
     table: dict[str, Any] = {"name": "things", "quality": list(quality)}
+    if exact:
+        table["customProperties"] = [{"property": "exactColumns", "value": True}]
     if columns:
         table["properties"] = [{"logicalType": "string", **column} for column in columns]
     whole = {

@@ -33,10 +33,8 @@ def measured(before: pa.Table, *now: pa.Table, new_parts: tuple[str, ...] = (), 
 
 
 def test_numbers_computed_by_hand():
-    """Two values, 50:50 -> 80:20, half a row added to each: 0.3 * ln((8.5 / 2.5) ...)."""
     before, now = np.array(["a"] * 50 + ["b"] * 50), np.array(["a"] * 80 + ["b"] * 20)
-    p, q = (0.5, 0.5), (80.5 / 101, 20.5 / 101)
-    # the bin of all other values is empty on both sides: half a row of 101.5 each
+    # half a row is added to each bin; the one of all other values is empty on both sides
     p, q = (50.5 / 101.5, 50.5 / 101.5, 0.5 / 101.5), (80.5 / 101.5, 20.5 / 101.5, 0.5 / 101.5)
     by_hand = sum((b - a) * math.log(b / a) for a, b in zip(p, q, strict=True))
     assert stability_index(before, now) == pytest.approx(by_hand, rel=1e-12)
@@ -118,6 +116,11 @@ def test_a_change_of_a_flag_is_seen_whichever_value_is_the_frequent_one(share, b
         assert found == pytest.approx(expected, rel=0.01)
 
 
+def test_a_constant_that_becomes_another_is_seen():
+    for constant in (0.0, 1.0):
+        assert stability_index(np.full(500, constant), np.full(500, 1 - constant)) > 5
+
+
 def test_a_value_that_many_rows_share_does_not_hide_what_moves_beside_it():
     before = np.repeat([0.0, 1.0, 2.0], [300, 1400, 300])
     now = np.repeat([0.0, 1.0, 2.0], [1400, 300, 300])
@@ -137,7 +140,7 @@ def test_it_is_asked_of_columns_and_of_sql_in_any_type():
     assert (value.label, value.num_rows) == ("s", 100)
     assert value.value == pytest.approx(index_of_counts([50, 50, 0], [90, 10, 0]))
     assert measured(before, now, of="s = 'a'")[0].value == pytest.approx(
-        index_of_counts([50, 50], [90, 10])
+        index_of_counts([50, 50, 0], [90, 10, 0])
     )
     assert measured(before, before, of="x")[0].value == 0
 

@@ -21,7 +21,9 @@ from catalog.contracts import page as page_module
 from catalog.contracts.check import check_dataset
 from catalog.contracts.history import MAX_RUNS, read_records
 from catalog.contracts.page import checks_table, write_checks_page
+from catalog.contracts.standing import extent
 from catalog.contracts.subject import DATASETS, STEPS, subject_of
+from catalog.report.page import ticked
 from data_contracts.read_contract import read_contract
 from data_contracts.results import CheckResult, RuleResult
 from store.accepted import accepted_name, baseline_of, record_acceptance
@@ -357,6 +359,21 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return checked
 
 
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("run `a <b>` & `c`", "run <code>a &lt;b&gt;</code> &amp; <code>c</code>"),
+        ("one ` <script>", "one ` &lt;script&gt;"),
+        ("`a` and `<b>", "<code>a</code> and `&lt;b&gt;"),
+        ("`", "`"),
+        ("", ""),
+        ("\u202e`\x1b`", "\\u202e<code>\\x1b</code>"),
+    ],
+)
+def test_backticks_make_code_and_nothing_else(text: str, markup: str) -> None:
+    assert str(ticked(text)) == markup
+
+
 def test_lone_surrogates_are_spelt_out(nights: Nights) -> None:
     name = nights.result("ingest", rule(state="broken", samples=("x",), num_broken=1))
     body = nights.storage.read(name).replace(b'"x"', b'"\\ud800"')
@@ -493,11 +510,45 @@ def test_a_failed_run_whose_result_is_gone_is_not_said_to_be_unstopped(nights: N
 def test_accepting_is_advised_where_a_baseline_is_compared_with(nights: Nights) -> None:
     nights.run({"ingest": "stopped"}, state="failed")
     assert "millrace accept nightly-01" not in nights.page().words
-    drift = rule("text.drift", state="broken", num_broken=1, num_checked=1, observed="0.4")
+    drift = rule(
+        "text.drift", state="broken", num_broken=1, num_checked=1, observed="0.4", compares=True
+    )
     nights.run({"ingest": nights.result("ingest", drift)}, state="failed")
     page = nights.page()
     assert "millrace accept nightly-02 makes it what later runs are compared with" in page.words
     assert "text.drift is broken (observed 0.4)." in words(page.all("h1")[0])
+
+
+def test_what_to_do_is_that_of_the_rules_that_stop(nights: Nights) -> None:
+    rules = (
+        rule("a.warns", severity="warn", state="broken", num_broken=1, remedy="Wait a night."),
+        rule("b.stops", state="broken", num_broken=2, remedy="Mend the source."),
+    )
+    nights.run({"ingest": nights.result("ingest", *rules)}, state="failed")
+    (todo,) = nights.page().all("ul", "todo")
+    assert words(todo).startswith("Mend the source.")
+    assert "Wait a night." not in words(todo)
+    nights.run({"ingest": nights.result("ingest", rules[0])})
+    (todo,) = nights.page().all("ul", "todo")
+    assert words(todo) == "Wait a night."
+
+
+@pytest.mark.parametrize(
+    ("num_checked", "num_broken", "observed", "said"),
+    [
+        (3000, 3, None, "x is broken by 3 of 3,000 values"),
+        (3000, 3, "3", "x is broken by 3 of 3,000 values"),
+        (1, 1, "0.4", "x is broken (observed 0.4)"),  # a fact of the whole dataset
+        (1, 7, "7", "x is broken (observed 7)"),  # SQL that counts rows
+        (1, 7, None, "x is broken"),
+        (0, 0, None, "x is broken"),
+    ],
+)
+def test_the_extent_of_a_broken_rule(
+    num_checked: int, num_broken: int, observed: str | None, said: str
+) -> None:
+    mine = rule("x", state="broken", num_checked=num_checked, num_broken=num_broken)
+    assert extent(replace(mine, observed=observed)) == said
 
 
 def test_baselines_are_those_of_the_store(nights: Nights) -> None:
@@ -559,6 +610,25 @@ def test_the_same_result_of_several_runs_stands_once(nights: Nights) -> None:
     assert "run nightly-06, nightly-05, nightly-04 and 3 earlier ones" in section
 
 
+def test_recipes_that_share_a_result_show_it_once_with_the_worse_of_them(nights: Nights) -> None:
+    shared = nights.result("ingest", rule())
+    nights.run({"ingest": shared, "split": "stopped"}, recipe="bad", state="failed")
+    nights.run({"ingest": shared}, recipe="good")
+    page = nights.page()
+    assert words(page.section("documents")).startswith("documents ✓ passed bad, after ingest")
+    assert matrix(page, 1) == {"good-02": {"documents": "✓ passed"}}
+
+
+def test_of_earlier_results_the_rules_that_hold_are_told_by_name(nights: Nights) -> None:
+    nights.run({"ingest": "warned"})
+    nights.run({"ingest": "passed"})
+    page = nights.page()
+    warned, passed = sorted(page.all("section", "result"), key=lambda e: "warned" not in words(e))
+    assert [len(page.within(section, "table")) for section in (warned, passed)] == [1, 1]
+    (folded,) = page.within(warned, "details")
+    assert words(folded) == "1 rule passed text.filled"
+
+
 def test_older_runs_and_results_that_are_left_out_are_counted(
     nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -568,6 +638,9 @@ def test_older_runs_and_results_that_are_left_out_are_counted(
     page = nights.page()
     assert len(page.all("section", "result")) == 4
     assert "5 older ones are left out of this page" in page.words
+    told = [words(section) for section in page.all("section", "result")]
+    days = [int(re.findall(r"run nightly-(\d\d)", text)[0]) for text in told]
+    assert days == [8, 7, 6, 8]  # the latest, the newest of the broken before, and what passed
     linked = [a for a in page.all("a") if any(e["tag"] == "td" for e in a["in"])]
     assert len(linked) == 4
     records = read_records(nights.storage, max_runs=3)

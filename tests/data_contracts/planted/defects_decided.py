@@ -80,9 +80,14 @@ def other_reasons_in_new(planted: Planted) -> Sequence[str]:
 
 @defect("decisions", "reasons_drift_new_large", also=["reasons_drift_new"])
 def wholly_other_reasons_in_new(planted: Planted) -> Sequence[str]:
-    dropped = len(planted.where(keep=False))
-    skew(planted, lambda row: not row["keep"], min(1.0, dropped / 330))
+    first = planted.rows[0]["part"]
+    for number, row in enumerate(planted.rows):
+        row |= {"keep": True, "reason": None, "values": None}
+        if row["part"] == first:
+            _drop(row, f"made.up_{number % 3}")
     planted.recount()
+    baseline_with(planted)
+    planted.new_parts = frozenset({first})
     return ["330 rows"]
 
 

@@ -111,7 +111,7 @@ def _register() -> None:
             size = len(planted.rows)
             sources = ["gone" if number < share * size else "healthy" for number in range(size)]
             baseline_with(planted, source=sources)
-            return ["source = 0."]
+            return ["source = "]
 
 
 _register()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from planting import PARTITIONS, QUARANTINED, Planted, baseline_with, defect, resampled, skew
 
-MILD, STRONG, WHOLE = 0.7, 0.8, 1.0  # shares of the smaller half: indices of 0.17, 0.42, over 1
+MILD, STRONG, WHOLE = 0.7, 0.8, 1.0  # shares of the smaller half: indices of 0.17, 0.42, over 2
 
 COUNTS = [
     "num_bytes",
@@ -67,13 +68,13 @@ def framing_not_told(planted: Planted) -> Sequence[str]:
 @defect("documents", "few_quarantined")
 def some_quarantined(planted: Planted) -> Sequence[str]:
     planted.view(PARTITIONS)[0]["quarantined"] = 20
-    return ["empty text", "records=3"]
+    return ["file-0.jsonl", "empty text", "records=1"]
 
 
 @defect("documents", "not_mostly_quarantined", also=["few_quarantined"])
 def many_quarantined(planted: Planted) -> Sequence[str]:
     planted.view(PARTITIONS)[0]["quarantined"] = 300
-    return ["empty text", "records=3"]
+    return ["file-0.jsonl", "empty text", "records=1"]
 
 
 @defect("documents", "length_drift")
@@ -95,7 +96,12 @@ def fewer_repairs(planted: Planted) -> Sequence[str]:
     return ["num_repairs"]
 
 
-@defect("signals", "counts_not_negative", len(COUNTS), also=["bytes_fit_chars", "words_fit"])
+@defect(
+    "signals",
+    "counts_not_negative",
+    len(COUNTS),
+    also=["bytes_fit_chars", "lines_fit", "words_fit"],
+)
 def negative_counts(planted: Planted) -> Sequence[str]:
     for row, name in zip(planted.rows, COUNTS, strict=False):
         row[name] = -1
@@ -115,7 +121,7 @@ def negative_ratios(planted: Planted) -> Sequence[str]:
     names = _ratios(planted)
     for row, name in zip(planted.rows, names, strict=False):
         row[name] = -0.25
-    return ["value=-0.25", names[0]]
+    return ["_ratio', value=-0.25"]
 
 
 @defect("signals", "ratios_within_one", 11, also=["classes_disjoint"])
@@ -123,7 +129,7 @@ def large_ratios(planted: Planted) -> Sequence[str]:
     names = _ratios(planted)
     for row, name in zip(planted.rows, names, strict=False):
         row[name] = 1.25
-    return ["value=1.25", names[0]]
+    return ["_ratio', value=1.25"]
 
 
 @defect("signals", "ratios_within_one", also=["classes_disjoint"])
@@ -216,8 +222,24 @@ def _move(planted: Planted, name: str, low_share: float) -> Sequence[str]:
     return [" = 0."]
 
 
+def _decorrelate(planted: Planted) -> None:
+    """Give rows the quantities of different others, so that moving one moves no other."""
+    quantities = {name: [value(row) for row in planted.rows] for name, value in DRIFTING.items()}
+    for seed, values in enumerate(quantities.values()):
+        random.Random(seed).shuffle(values)
+    large = dict.fromkeys(("num_bytes", "num_chars", "max_word_chars"), 1_000_000)
+    none = ("digit_chars_ratio", "whitespace_chars_ratio", "symbol_chars_ratio")
+    for number, row in enumerate(planted.rows):
+        words = 100 * int(quantities["num_words"][number])
+        row |= {**large, **dict.fromkeys(none, 0.0), "num_words": words}
+        row["mean_word_chars"] = quantities["word_length"][number]
+        row["alphabetic_chars_ratio"] = quantities["letters"][number]
+        row["num_stop_words"] = round(quantities["stop_words"][number] * words)
+
+
 def _move_new(planted: Planted, name: str, low_share: float) -> Sequence[str]:
     """Make one partition new, and one quantity in it unlike the whole."""
+    _decorrelate(planted)
     skew(planted, DRIFTING[name], low_share)
     return [" rows", "330"]
 

@@ -38,18 +38,7 @@ TOPICS = {
     "bread": ["oven", "dough", "yeast", "crust", "loaf", "butter", "salt", "knead"],
 }
 STOP_WORDS = ["the", "and", "to", "of", "that", "with", "be", "have"]
-OTHERS = [
-    "quiet",
-    "early",
-    "every",
-    "second",
-    "morning",
-    "turned",
-    "carried",
-    "several",
-    "people",
-    "slowly",
-]
+OTHERS = ["quiet", "early", "every", "second", "morning", "turned", "carried", "several", "people"]
 
 
 @dataclass(frozen=True)

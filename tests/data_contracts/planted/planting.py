@@ -120,18 +120,21 @@ class Planted:
         stored = self.source.parts[number].stored
         assert stored is not None
         before = self.receipts.get(stored.key, stored.receipt)
-        files = dict(before.files)
-        self.storage = Storage(str(self.folder / "home"))
-        for file in files:
-            target = self.folder / "home" / before.extra_name(file)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(stored.file(file, self.folder), target)
+        if stored.key not in self.receipts:
+            self._copy_files(stored)
         path = self.folder / "home" / before.extra_name(name)
         data = bytearray(path.read_bytes())
         change(data)
         path.write_bytes(data)
-        files[name] = ExtraFile(len(data), digest_file(path))
+        files = {**before.files, name: ExtraFile(len(data), digest_file(path))}
         self.receipts[stored.key] = replace(before, files=files)
+
+    def _copy_files(self, stored: StoredPart) -> None:
+        self.storage = Storage(str(self.folder / "home"))
+        for name in stored.receipt.files:
+            target = self.folder / "home" / stored.receipt.extra_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(stored.file(name, self.folder), target)
 
 
 @dataclass(frozen=True)
