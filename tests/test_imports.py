@@ -41,6 +41,7 @@ HOMES = {  # heavy library -> the only files, or folders, that may import it
 
 NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "fastapi": "bounds what Prefect's server installs",
+    "sqlalchemy": "bounds what Prefect's server installs",
     "s3fs": "fsspec opens s3:// with it",
     "great-expectations": "data_contracts/gate.py will",
     "mypy": "a command",
