@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catalog.explain import why
 from data_contracts.errors import MillraceError, StoreError, UsageError, WaitingForPerson
-from flows.approval import check_approval, is_approval_due
+from flows.approval import check_approval, is_approval_due, take_approval
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.report import make_report
@@ -221,6 +221,7 @@ def record_fresh(
             on_open(session)
         for name in session.graph.names():
             session.run_step(name)
+        take_approval(session)
     make_report(session.storage, session.run)
     return session.run.name
 

@@ -19,14 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_contracts.errors import Damaged, InputError, MillraceError, RecipeError
-from flows.recipe import Recipe
+from flows.graph import build_graph
+from flows.recipe import Recipe, load_recipe
 from flows.report import make_report
 from flows.session import Order, Session
 from store.datasets import read_dataset
-from store.graph import Graph
+from store.graph import Graph, Node
 from store.hints import nearest
 from store.plan import NodePlan, plan_node
-from store.runs import Run, get_run, list_runs, run_name
+from store.runs import Run, StepRecord, find_run, get_run, list_runs, run_name
 from store.storage import Storage
 
 DECISION = "approval.json"
@@ -110,6 +111,15 @@ def read_waits(storage: Storage, run: str) -> Waits | None:
     return None if value is None else Waits(**{**value, "settings": tuple(value["settings"])})
 
 
+def take_approval(session: Session) -> Decision | None:
+    """Return the decision that approved the dataset of a session's run, and write it there too."""
+    step = session.recipe.approval.after
+    decision = find_approval(session.storage, step, dataset_of(session)) if step else None
+    if decision is not None:
+        write_decision(session.storage, session.run.name, decision)
+    return decision
+
+
 def begin_waiting(session: Session, flow_run: str | None) -> str:
     """Write what a session's run waits for, and its report so far; return the sentence to tell."""
     step, run = session.recipe.approval.after, session.run
@@ -175,25 +185,38 @@ def approved_order(run: Run, waits: Waits, home: str) -> Order:
     return Order(waits.recipe, home, run.name, waits.settings)
 
 
-def sources_as_read(storage: Storage, graph: Graph, run: Run) -> dict[str, NodePlan]:
+def sources_to_go_on_with(order: Order, flow_run: str | None = None) -> dict[str, NodePlan]:
     """Return plans of the sources with just those partitions that a run read before it waited.
 
-    So a run goes on with what was approved, whatever arrived since. A source of which a partition
-    is gone or changed is left out: it is listed as it is now, and the run waits again.
+    So a run goes on with what was approved, whatever arrived since. Empty for a run that did not
+    wait or was not approved (``flow_run`` is one that Prefect resumed). A source of which a
+    partition is gone or changed is left out: it is listed as it is now, and the run waits again.
     """
-    plans: dict[str, NodePlan] = {}
-    for node in graph:
-        record = run.step(node.name)
-        if node.step.kind != "source" or record is None or record.dataset is None:
-            continue
-        with contextlib.suppress(Damaged, InputError):
-            dataset = read_dataset(storage, node.name, record.dataset)
-            read = {receipt.fingerprint for receipt in dataset.parts}
-            plan = plan_node(storage, node, plans)
-            parts = [part for part in plan.parts if part.task and part.task.fingerprint in read]
-            if [part.receipt for part in parts] == list(dataset.parts):
-                plans[node.name] = replace(plan, parts=tuple(parts))
-    return plans
+    storage = Storage(order.home)
+    run = find_run(storage, order.run) if order.run else None
+    if run is None or run.state != "waiting":
+        return {}
+    decision = read_decision(storage, run.name)
+    if flow_run not in run.flow_runs and (decision is None or not decision.approved):
+        return {}
+    graph = build_graph(load_recipe(order.recipe, order.settings))
+    sources = (node for node in graph if node.step.kind == "source")
+    narrowed = ((node.name, _as_read(storage, node, run.step(node.name))) for node in sources)
+    return {name: plan for name, plan in narrowed if plan is not None}
+
+
+def _as_read(storage: Storage, node: Node, record: StepRecord | None) -> NodePlan | None:
+    """Return the plan of a source with the partitions that a run read, ``None`` if one is gone."""
+    if record is None or record.dataset is None:
+        return None
+    with contextlib.suppress(Damaged, InputError):
+        dataset = read_dataset(storage, node.name, record.dataset)
+        read = {receipt.fingerprint for receipt in dataset.parts}
+        plan = plan_node(storage, node, {})
+        parts = [part for part in plan.parts if part.task and part.task.fingerprint in read]
+        if [part.receipt for part in parts] == list(dataset.parts):
+            return replace(plan, parts=tuple(parts))
+    return None
 
 
 def waiting_runs(storage: Storage) -> list[Run]:

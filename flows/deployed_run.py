@@ -18,8 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
 from flows.api import check_order, close_crashed, record_fresh
-from flows.approval import is_approval_due, run_of_flow_run, sources_as_read, waiting_for
-from flows.graph import build_graph
+from flows.approval import is_approval_due, run_of_flow_run, waiting_for
 from flows.missed_slots import collapse_into_this, needless
 from flows.outcome import came_to
 from flows.recipe import Recipe, load_recipe
@@ -29,7 +28,7 @@ from store.plan import NodePlan
 from store.runs import Run, get_run, new_name
 from store.storage import Storage
 
-CarryOut = Callable[[Order, Mapping[str, NodePlan] | None], Any]
+CarryOut = Callable[[Order], Any]
 
 
 def is_deployed() -> bool:
@@ -56,8 +55,7 @@ def carry_out_deployed(order: Order, carry_out: CarryOut) -> Any:
     name = order.run or (known.name if known else str(runtime.flow_run.name))
     order = replace(order, run=name)
     if known is not None and known.state == "waiting":
-        graph = build_graph(load_recipe(order.recipe, order.settings))
-        ended = carry_out(order, sources_as_read(storage, graph, known))
+        ended = carry_out(order)
     else:
         reason = needless()
         if reason is not None:
@@ -73,7 +71,7 @@ def _look_and_carry_out(storage: Storage, order: Order, carry_out: CarryOut) -> 
     """Carry out an order, or only record it if all is there, or leave it to one that waits."""
     plans = check_order(order)
     if plans is None:
-        return carry_out(order, None)
+        return carry_out(order)
     recipe = load_recipe(order.recipe, order.settings)
     waiting = _waiting_already(storage, recipe, plans)
     if waiting is not None:
@@ -81,7 +79,7 @@ def _look_and_carry_out(storage: Storage, order: Order, carry_out: CarryOut) -> 
     fresh = all(plan.is_fresh() for plan in plans.values())
     if fresh and not is_approval_due(storage, recipe, plans):
         return record_fresh(order, plans, record_flow_run)
-    return carry_out(order, None)
+    return carry_out(order)
 
 
 def _waiting_already(storage: Storage, recipe: Recipe, plans: Mapping[str, NodePlan]) -> Run | None:

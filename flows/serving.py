@@ -140,8 +140,11 @@ class _Serving:
     def _look_once(self) -> None:
         from prefect.client.orchestration import get_client
 
+        from flows.deployments import POOL
+        from flows.missed_slots import collapse
+
         with get_client(sync_client=True) as client:
-            self._collapse(client)
+            collapse(client, POOL)
             for run in _ended_runs(client):
                 state = run.state_id
                 if self._seen is not None and self._seen.get(run.id) != state:
@@ -157,20 +160,12 @@ class _Serving:
             self.tell(f"{run.name}: {_sentence(run, self.home)}")
             self.num_told += 1
 
-    def _collapse(self, client: SyncPrefectClient) -> None:
-        from flows.deployments import POOL
-        from flows.missed_slots import collapse
-
-        cancelled = collapse(client, POOL)
-        if cancelled:
-            slots = "1 missed slot is" if cancelled == 1 else f"{cancelled} missed slots are"
-            self.tell(f"{slots} left to the newest run of the schedule.")
-
     def _put_in_order(self) -> None:
         """Mend what a killed predecessor left behind, and collapse what was due meanwhile."""
         from prefect.client.orchestration import get_client
 
-        from flows.deployments import make_pool
+        from flows.deployments import POOL, make_pool
+        from flows.missed_slots import collapse
 
         close_crashed(Storage(self.home))
         with get_client(sync_client=True) as client:
@@ -179,7 +174,9 @@ class _Serving:
             for run in _unfinished_runs(client):
                 if str(run.id) not in alive and self._is_ours(run):
                     _give_back(client, run)
-            self._collapse(client)
+            missed = collapse(client, POOL)
+            if missed:
+                self.tell(f"Of the slots missed meanwhile {missed} are left to the newest.")
             if self._seen is None:
                 self._seen = {run.id: run.state_id for run in _ended_runs(client)}
 

@@ -7,7 +7,7 @@ run is found again by the id of its flow run, and what was computed is found fre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import Flow, flow, runtime, suspend_flow_run
@@ -20,8 +20,9 @@ from flows.approval import (
     begin_waiting,
     dataset_of,
     decide,
-    find_approval,
     read_decision,
+    sources_to_go_on_with,
+    take_approval,
     write_decision,
 )
 from flows.deployed_run import carry_out_deployed, is_deployed, run_name_of_flow_run
@@ -47,7 +48,6 @@ from flows.stages import (
     publish_documents,
 )
 from flows.steps import record_flow_run, run_step, show_report
-from store.plan import NodePlan
 
 STAGES: tuple[tuple[tuple[str, ...], Flow[..., None]], ...] = (
     (INGEST, ingest_documents),
@@ -90,8 +90,9 @@ def whole_run(
     return carry_out(order)
 
 
-def carry_out(order: Order, planned: Mapping[str, NodePlan] | None = None) -> Any:
+def carry_out(order: Order) -> Any:
     """Carry out an order within the flow run of this process."""
+    planned = sources_to_go_on_with(order, str(runtime.flow_run.id))
     try:
         with open_session(order, planned=planned) as session:
             record_flow_run(session)
@@ -128,8 +129,9 @@ def _await_approval(session: Session) -> None:
         WaitingForPerson: where Prefect cannot start the run again by itself.
         MillraceError: if a person rejected the dataset.
     """
-    step, dataset = session.recipe.approval.after, dataset_of(session)
-    decision = find_approval(session.storage, step, dataset) or _answer(session, dataset)
+    if take_approval(session) is not None:
+        return
+    decision = _answer(session, dataset_of(session))
     write_decision(session.storage, session.run.name, decision)
     if not decision.approved:
         raise MillraceError(f"{decision.told()}.")
