@@ -157,7 +157,8 @@ class _Serving:
         if run.state.is_crashed():
             close_crashed(Storage(str(run.parameters.get("home", self.home))))
         if not run.state.is_cancelled():
-            self.tell(f"{run.name}: {_sentence(run, self.home)}")
+            sentence = _sentence(run, self.home).removeprefix(f"{run.name} ")
+            self.tell(f"{run.name}: {sentence}")
             self.num_told += 1
 
     def _put_in_order(self) -> None:

@@ -45,6 +45,7 @@ def computed(run):
     return {s["step"]: s["partitions_computed"] for s in run["steps"] if s["partitions_computed"]}
 
 
+@pytest.mark.slow
 def test_a_run_waits_goes_on_when_approved_and_is_not_asked_again(run, approve, home, texts):
     waits = run("first")
     assert waits.code == 4
@@ -89,6 +90,7 @@ def test_a_run_waits_goes_on_when_approved_and_is_not_asked_again(run, approve, 
         assert refused.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_rejection_ends_the_run_and_another_dataset_is_asked_about(run, approve, home):
     assert run("bad").code == 4
     rejected = approve("--reject", "--comment", "too little kept")
@@ -115,6 +117,7 @@ def test_an_approval_after_the_last_step_of_a_stage_and_of_the_run(run, approve,
     assert run("again", after="materialize").code == 0
 
 
+@pytest.mark.slow
 def test_a_recipe_that_changed_meanwhile_is_asked_about_again(run, approve, home, texts, millrace):
     recipe = texts.parent / "mine.toml"
     lines = ['[run]\nuntil = "materialize"', f'[ingest]\nkind = "files"\npath = "{texts}"']

@@ -166,7 +166,7 @@ def test_a_run_that_waits_goes_on_after_a_restart_of_server_and_serve(night):
     until(lambda: night.state(waits) == "Suspended", "the run to wait")
     (waiting,) = until(lambda: night.runs("waiting"), "the record")
     assert [step["step"] for step in waiting["steps"]] == list(MAPS[:3])
-    until(lambda: f"{waiting['name']} waits for approval of apply_policy" in night.told())
+    until(lambda: f"{waiting['name']}: waits for approval of apply_policy" in night.told())
     same = night.start("run/my-text")
     until(lambda: night.state(same) == "Waiting", "a run with nothing new")
     assert len(night.runs()) == 1
