@@ -86,7 +86,7 @@ class _Serving:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
-        await asyncio.to_thread(self._put_in_order)
+        await asyncio.to_thread(self._begin)
         await asyncio.to_thread(self._greet, api_url)
         tasks = [
             asyncio.create_task(work)
@@ -96,6 +96,7 @@ class _Serving:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.to_thread(self._end)
         for task in done:
             task.result()  # raises what ended it
         return stop.is_set()
@@ -161,25 +162,36 @@ class _Serving:
             self.tell(f"{run.name}: {sentence}")
             self.num_told += 1
 
-    def _put_in_order(self) -> None:
+    def _begin(self) -> None:
         """Mend what a killed predecessor left behind, and collapse what was due meanwhile."""
         from prefect.client.orchestration import get_client
 
         from flows.deployments import POOL, make_pool
         from flows.missed_slots import collapse
 
-        close_crashed(Storage(self.home))
         with get_client(sync_client=True) as client:
             make_pool(client)
-            alive = _served_processes()
-            for run in _unfinished_runs(client):
-                if str(run.id) not in alive and self._is_ours(run):
-                    _give_back(client, run)
+            self._put_in_order(client)
             missed = collapse(client, POOL)
             if missed:
                 self.tell(f"Of the slots missed meanwhile {missed} are left to the newest.")
             if self._seen is None:
                 self._seen = {run.id: run.state_id for run in _ended_runs(client)}
+
+    def _end(self) -> None:
+        """Show the runs that were ended with this process as crashed, if the server is there."""
+        from prefect.client.orchestration import get_client
+
+        with contextlib.suppress(Exception), get_client(sync_client=True) as client:
+            self._put_in_order(client)
+
+    def _put_in_order(self, client: SyncPrefectClient) -> None:
+        """Close the runs whose process is gone, here and in Prefect."""
+        close_crashed(Storage(self.home))
+        alive = _served_processes()
+        for run in _unfinished_runs(client):
+            if str(run.id) not in alive and self._is_ours(run):
+                _give_back(client, run)
 
     def _is_ours(self, run: FlowRun) -> bool:
         """Tell whether a run was begun here; on a server of the person's others may serve too."""

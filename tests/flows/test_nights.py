@@ -125,6 +125,20 @@ def test_a_killed_run_is_shown_as_crashed_and_the_next_one_goes_on(night):
     assert night.computed("materialize") == 20
 
 
+def test_ending_serve_ends_its_runs_and_shows_them_as_crashed(night):
+    for number in range(3, 20):
+        add_file(night, number)
+    night.deploy()
+    serving = night.serve()
+    ended = night.start("run/my-text")
+    until(lambda: night.receipts("compute_signals"), "a partition of compute_signals")
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(60) == 0
+    assert night.process_of(ended) is None
+    assert night.state(ended) == "Crashed"
+    assert [run["state"] for run in night.runs()] == ["crashed"]
+
+
 def test_the_server_is_started_again_at_its_place(night):
     night.deploy()
     night.serve()
