@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 LOCK = "serve.lock"
 DEFAULT_LIMIT = 2
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 RETRY_SECONDS = 2.0
 QUERY_SECONDS = "2"  # between two questions of the worker for runs that are due
 LATEST_RUNS = 200
@@ -146,12 +146,11 @@ class _Serving:
 
         with get_client(sync_client=True) as client:
             collapse(client, POOL)
-            for run in _ended_runs(client):
-                state = run.state_id
-                if self._seen is not None and self._seen.get(run.id) != state:
-                    self._tell_of(run)
-                self._seen = {**(self._seen or {}), run.id: state}
-            self._seen = self._seen or {}
+            ended = _ended_runs(client)
+        seen, self._seen = self._seen, {run.id: run.state_id for run in ended}
+        for run in ended:
+            if seen is not None and seen.get(run.id) != run.state_id:
+                self._tell_of(run)
 
     def _tell_of(self, run: FlowRun) -> None:
         assert run.state is not None

@@ -45,7 +45,7 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         configure_client(ensure_server(options.home), options.home)
         said = {"approved": not options.reject, "comment": options.comment, "by": person()}
         if _resume(run, waits.flow_run, said):
-            return _resumed(run, options)
+            return _resumed(storage, run, options)
     decision = decide_waiting(storage, run, not options.reject, options.comment)
     if options.reject or waits is None:
         return {"run": run.name, "decision": asdict(decision)}, f"{decision.told()}."
@@ -93,7 +93,10 @@ def _resume(run: Run, flow_run: str, said: dict[str, Any]) -> bool:
     return told == "resumed"
 
 
-def _resumed(run: Run, options: Namespace) -> tuple[dict[str, Any], str]:
+def _resumed(storage: Storage, run: Run, options: Namespace) -> tuple[dict[str, Any], str]:
+    """Tell that Prefect goes on; an approval is written at once, so that no kill can lose it."""
+    if not options.reject:
+        decide_waiting(storage, run, True, options.comment)
     verb = "rejected" if options.reject else "approved"
     value = {"run": run.name, "approved": not options.reject, "by": person(), "state": "resuming"}
     return value, f"{run.name} is {verb}; `millrace serve` carries it on."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from datetime import UTC, datetime
 
 import psutil
@@ -157,6 +158,23 @@ def test_the_server_is_started_again_at_its_place(night):
     other = night.millrace("serve")
     assert other.code == 2
     assert "is served already, by process" in other.err
+
+
+def test_a_server_that_lost_its_port_is_served_where_it_is(night):
+    night.deploy()
+    night.serve()
+    until(lambda: "Serving " in night.told(), "serve")
+    server = server_status(str(night.home))
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        psutil.Process(server["pid"]).kill()
+        until(lambda: not server_status(str(night.home))["running"], "the server's end")
+        taken.bind(("127.0.0.1", server["port"]))
+        taken.listen()
+        until(lambda: night.told().count("Serving ") == 2, "serve at another place")
+        assert server_status(str(night.home))["port"] != server["port"]
+        first = night.start("run/my-text")
+        until(lambda: night.state(first) == "Completed", "a run there")
 
 
 def test_two_deployments_on_one_home_do_no_work_twice(night):
