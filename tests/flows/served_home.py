@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,21 +69,27 @@ class ServedHome:
         return self.log.read_text() if self.log.exists() else ""
 
     def api(self, path: str, **body: Any) -> Any:
-        """Ask the home's server; a request without a body is a GET."""
+        """Ask the home's server, again if it is too busy; a request without a body is a GET."""
         address = f"{server_status(str(self.home))['url']}/{path}"
         headers = {"Content-Type": "application/json"}
         data = json.dumps(body).encode() if body else None
-        request = urllib.request.Request(address, data, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            request = urllib.request.Request(address, data, headers)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def start(self, deployment: str) -> str:
         """Have a deployment run now; return the id of the flow run."""
         flow, _, name = deployment.partition("/")
         identity = self.api(f"deployments/name/{flow}/{name}")["id"]
-        return self.api(f"deployments/{identity}/create_flow_run", state={"type": "SCHEDULED"})[
-            "id"
-        ]
+        once = {"state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
+        return self.api(f"deployments/{identity}/create_flow_run", **once)["id"]
 
     def state(self, flow_run: str) -> str:
         return self.api(f"flow_runs/{flow_run}")["state"]["name"]
