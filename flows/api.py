@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from catalog.explain import why
-from data_contracts.errors import MillraceError, StoreError, UsageError
+from data_contracts.errors import MillraceError, StoreError, UsageError, WaitingForPerson
+from flows.approval import check_approval, is_approval_due, take_approval
 from flows.contracts import contracts_of
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.report import make_report
 from flows.server import configure_client, drain, ensure_server, mark_crashed
-from flows.session import DEFAULT_HOME, Order, not_fresh, open_session, show_progress
+from flows.session import (
+    DEFAULT_HOME,
+    Order,
+    Session,
+    not_fresh,
+    open_session,
+    show_progress,
+)
 from store.code_check import needs_check
 from store.estimate import check_room, estimate_graph
 from store.graph import Graph
@@ -22,7 +30,7 @@ from store.hints import nearest
 from store.home import first_line
 from store.plan import NodePlan, plan_graph
 from store.runner import Progress
-from store.runs import list_runs, new_name, save_run
+from store.runs import get_run, list_runs, new_name, save_run
 from store.storage import Storage
 
 
@@ -34,15 +42,22 @@ def run_order(order: Order, progress: Progress | None = None) -> str:
     starting a flow, so that asking again costs a second or two.
 
     Raises:
-        MillraceError: whatever the run ended with.
+        WaitingForPerson: if it waits for an approval now.
+        MillraceError: whatever else the run ended with.
     """
-    plans = _check(order)
+    plans = check_order(order)
     if has_crashed(Storage(order.home)):
         configure_client(ensure_server(order.home), order.home)
         close_crashed(Storage(order.home))
     if plans is not None and all(plan.is_fresh() for plan in plans.values()):
-        return _record_fresh(order, plans)
-    return _carry_out(order.home, lambda: _run_flow(order), progress)
+        recipe = load_recipe(order.recipe, order.settings)
+        if not is_approval_due(Storage(order.home), recipe, plans):
+            return record_fresh(order, plans)
+    name = _carry_out(order.home, lambda: _run_flow(order), progress)
+    run = get_run(Storage(order.home), name)
+    if run.state == "waiting":
+        raise WaitingForPerson(str(run.error))
+    return name
 
 
 def run_stage_alone(
@@ -98,15 +113,17 @@ def _carry_out(home: str, call: Callable[[], str], progress: Progress | None) ->
 def _run_flow(order: Order) -> str:
     from flows.whole_run import whole_run
 
-    return whole_run(
+    name = order.run or new_name(Path(order.recipe).stem, Storage(order.home))
+    whole_run(
         recipe=order.recipe,
         home=order.home,
         settings=list(order.settings),
-        run=order.run or new_name(Path(order.recipe).stem, Storage(order.home)),
+        run=name,
         from_step=order.from_step,
         only=order.only[0] if order.only else None,
         force=order.force,
     )
+    return name
 
 
 def _told(error: BaseException, api_url: str) -> MillraceError:
@@ -162,13 +179,14 @@ def close_crashed(storage: Storage) -> list[str]:
     return crashed
 
 
-def _check(order: Order) -> dict[str, NodePlan] | None:
-    """Find what is wrong with an order before a server is started for it.
+def check_order(order: Order) -> dict[str, NodePlan] | None:
+    """Find what is wrong with an order before anything is started for it.
 
     Returns what is there of its graph, unless it asks for more than what is missing.
     """
     recipe = load_recipe(order.recipe, order.settings)
     graph = build_graph(recipe)
+    check_approval(recipe, graph)
     forced = order.forced_steps(graph)
     contracts_of(recipe, graph.names())
     storage = Storage(order.home)
@@ -191,11 +209,21 @@ def _check_only(storage: Storage, graph: Graph, order: Order) -> None:
             raise not_fresh(order.only, name, why(storage, plans[name]))
 
 
-def _record_fresh(order: Order, plans: dict[str, NodePlan]) -> str:
-    """Record a run that finds everything there; return its name."""
+def record_fresh(
+    order: Order,
+    plans: Mapping[str, NodePlan],
+    on_open: Callable[[Session], None] | None = None,
+) -> str:
+    """Record a run that finds everything there, as ``plans`` say; return its name.
+
+    ``on_open`` is told the session before its steps are looked at.
+    """
     with open_session(order, planned=plans) as session:
+        if on_open is not None:
+            on_open(session)
         for name in session.graph.names():
             session.run_step(name)
+        take_approval(session)
     make_report(session.storage, session.run)
     return session.run.name
 

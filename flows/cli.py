@@ -36,6 +36,9 @@ COMMANDS = {
     "verify": "check every receipt, manifest and partition of a home",
     "gc": "list (or delete) what no run refers to",
     "recipes": "list the recipes that come with Millrace",
+    "deploy": "put a recipe on the home's Prefect server, with a schedule or without",
+    "serve": "execute on this machine what is deployed",
+    "approve": "decide about a run that waits for a person, and let it go on",
     "server": "start, stop or look at the home's Prefect server",
 }
 _WITHOUT_HOME = ("recipes", "contracts")

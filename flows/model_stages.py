@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.deployed_run import run_name_of_flow_run
 from flows.session import DEFAULT_HOME
 from flows.stages import run_stage
-from flows.steps import flow_run_name
 
 TOKENIZE = ("train_tokenizer", "pack_tokens")
 LABEL = ("read_labels", "pack_labels", "score_baseline")
@@ -19,7 +19,7 @@ PRETRAIN = ("pretrain", "score_heldout", "sample_texts")
 JUDGE = ("finetune", "evaluate")
 
 
-@flow(name="tokenize", flow_run_name=flow_run_name)
+@flow(name="tokenize", flow_run_name=run_name_of_flow_run)
 def tokenize_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -30,7 +30,7 @@ def tokenize_documents(
     run_stage(TOKENIZE, recipe, home, settings, run)
 
 
-@flow(name="label", flow_run_name=flow_run_name)
+@flow(name="label", flow_run_name=run_name_of_flow_run)
 def label_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -41,7 +41,7 @@ def label_documents(
     run_stage(LABEL, recipe, home, settings, run)
 
 
-@flow(name="pretrain", flow_run_name=flow_run_name)
+@flow(name="pretrain", flow_run_name=run_name_of_flow_run)
 def pretrain_model(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -52,7 +52,7 @@ def pretrain_model(
     run_stage(PRETRAIN, recipe, home, settings, run)
 
 
-@flow(name="judge", flow_run_name=flow_run_name)
+@flow(name="judge", flow_run_name=run_name_of_flow_run)
 def judge_model(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,

@@ -90,6 +90,7 @@ class Session:
         self.waits_for: str | None = None  # the sentence of what a person must do for it to go on
         self.contracts = contracts
         self.results: dict[str, CheckResult] = {}  # of the contracts held in this run, by step
+        self.until: str | None = None  # the last step that may be begun now; None: all
         self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
@@ -97,6 +98,13 @@ class Session:
     def wanted(self) -> list[str]:
         """Return the names of the steps to look at: all of the graph, or those of ``only``."""
         return list(self.order.only) or self.graph.names()
+
+    def due_steps(self, steps: Iterable[str]) -> list[str]:
+        """Return those of the steps that are wanted, may be begun now, and were not run yet."""
+        names = self.graph.names()
+        open_names = names[: names.index(self.until) + 1] if self.until else names
+        wanted = set(self.wanted()) & set(open_names)
+        return [name for name in steps if name in wanted and name not in self.plans]
 
     def run_step(self, name: str) -> StepRecord:
         """Make one step's dataset complete, prove its rows, and write it into the run's record.

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect import flow
+from prefect import flow, runtime
 
+from flows.api import close_crashed
+from flows.deployed_run import is_deployed, run_name_of_flow_run
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.session import DEFAULT_HOME, Order, is_open, open_session, session_of
-from flows.steps import flow_run_name, record_flow_run, run_step
+from flows.steps import record_flow_run, run_step
+from store.storage import Storage
 
 INGEST = ("ingest",)
 FILTER = ("compute_signals", "apply_policy")
@@ -24,22 +27,23 @@ PUBLISH = ("split", "materialize")
 def run_stage(
     steps: Sequence[str], recipe: str, home: str, settings: Sequence[str], run: str | None
 ) -> None:
-    """Run those steps that the recipe has: within the open run, or one opened for them alone."""
+    """Run those steps that are due: within the open run, or one opened for them alone."""
     if run is not None and is_open(run):
-        wanted = session_of(run).graph.names()
-        for step in steps:
-            if step in wanted:
-                run_step(run, step)
+        for step in session_of(run).due_steps(steps):
+            run_step(run, step)
         return
     wanted = build_graph(load_recipe(recipe, settings)).names()
-    order = Order(recipe, home, run, tuple(settings), only=tuple(s for s in steps if s in wanted))
+    if is_deployed():
+        close_crashed(Storage(home))
+    name = run or str(runtime.flow_run.name)
+    order = Order(recipe, home, name, tuple(settings), only=tuple(s for s in steps if s in wanted))
     with open_session(order) as session:
         record_flow_run(session)
         for step in order.only:
             run_step(session.run.name, step)
 
 
-@flow(name="ingest", flow_run_name=flow_run_name)
+@flow(name="ingest", flow_run_name=run_name_of_flow_run)
 def ingest_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -50,7 +54,7 @@ def ingest_documents(
     run_stage(INGEST, recipe, home, settings, run)
 
 
-@flow(name="filter", flow_run_name=flow_run_name)
+@flow(name="filter", flow_run_name=run_name_of_flow_run)
 def filter_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -61,7 +65,7 @@ def filter_documents(
     run_stage(FILTER, recipe, home, settings, run)
 
 
-@flow(name="deduplicate", flow_run_name=flow_run_name)
+@flow(name="deduplicate", flow_run_name=run_name_of_flow_run)
 def deduplicate_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,
@@ -72,7 +76,7 @@ def deduplicate_documents(
     run_stage(DEDUPLICATE, recipe, home, settings, run)
 
 
-@flow(name="publish", flow_run_name=flow_run_name)
+@flow(name="publish", flow_run_name=run_name_of_flow_run)
 def publish_documents(
     recipe: str = "quickstart",
     home: str = DEFAULT_HOME,

@@ -42,6 +42,7 @@ HOMES = {  # heavy library -> the only files, or folders, that may import it
 
 NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "fastapi": "bounds what Prefect's server installs",
+    "sqlalchemy": "bounds what Prefect's server installs",
     "s3fs": "fsspec opens s3:// with it",
     "pandas": "Great Expectations reads the frames that Arrow makes with it",
     "open-data-contract-standard": "the standard's JSON schema is read from it",

@@ -25,6 +25,9 @@ FLAGS = {
     "verify": "--deep --home --json --repair",
     "gc": "--delete --home --json --keep-runs",
     "recipes": "--json",
+    "deploy": "RECIPE --cron --home --interval --json --name --pause --remove --set --timezone",
+    "serve": "--home --json --limit",
+    "approve": "RUN --comment --home --json --reject",
     "server": "action --home --json --port",
 }
 
@@ -66,6 +69,17 @@ def test_every_command_explains_itself(capsys):
         (["status"], 2, "millrace run quickstart"),
         (["trace", "abc"], 2, "millrace run quickstart"),
         (["gc", "--keep-runs", "x"], 2, "invalid int"),
+        (["approve"], 2, "millrace run quickstart"),
+        (["serve", "--limit", "0"], 2, "at least one run"),
+        (["deploy", "quikstart"], 2, "did you mean 'quickstart'"),
+        (["deploy", "my-text", "--cron", "61 3 * * *"], 2, "has five fields"),
+        (["deploy", "my-text", "--cron", "0 3 * * *", "--timezone", "Mars/X"], 2, "Europe/Berlin"),
+        (["deploy", "my-text", "--interval", "5"], 2, "a number and a unit"),
+        (["deploy", "my-text", "--interval", "5m", "--cron", "0 3 * * *"], 2, "not allowed with"),
+        (["deploy", "my-text", "--name", "a/b"], 2, "letters, digits"),
+        (["deploy", "my-text", "--pause"], 2, "give --cron or --interval"),
+        (["deploy", "my-text", "--remove", "--cron", "0 3 * * *"], 2, "takes no schedule"),
+        (["deploy", "my-text", "--set", "approval.after=nosuch"], 2, "no step of the recipe"),
     ],
 )
 def test_each_wrong_use_ends_in_one_sentence(words, code, said, tmp_path, monkeypatch, capsys):

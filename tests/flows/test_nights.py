@@ -1,0 +1,236 @@
+"""Nights: schedules, `millrace serve`, and what is there again after each kind of kill."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+from served_home import served_home, until
+from small_texts import write_lines
+
+from flows.server import server_status
+
+pytestmark = pytest.mark.slow
+PLANNED = {"Scheduled", "Late"}
+MAPS = ("ingest", "compute_signals", "apply_policy", "compute_signatures", "split", "materialize")
+
+
+@pytest.fixture
+def night(tmp_path, texts):
+    """A home with three files to read."""
+    for number in range(3, 20):
+        (texts / f"part-{number:02d}.jsonl").unlink()
+    with served_home(tmp_path, texts) as served:
+        yield served
+
+
+def add_file(night, number):
+    write_lines(night.texts / f"part-{number:02d}.jsonl", range(number * 10, number * 10 + 10))
+
+
+def assert_no_work_twice(night, files):
+    """Each partition was computed by one run, and there is one for each file."""
+    assert {step: len(night.receipts(step)) for step in MAPS} == dict.fromkeys(MAPS, files)
+    assert {step: night.computed(step) for step in MAPS} == dict.fromkeys(MAPS, files)
+    assert sum(map(night.computed, ("link_duplicates", "choose_kept"))) == len(
+        night.receipts("link_duplicates") | night.receipts("choose_kept")
+    )
+
+
+def is_due(run):
+    due = datetime.fromisoformat(run["expected_start_time"]) <= datetime.now(UTC)
+    return due and run["state_name"] in PLANNED
+
+
+def unfinished(night):
+    return night.flow_runs(state={"type": {"any_": ["PENDING", "RUNNING"]}})
+
+
+def test_each_run_of_a_schedule_has_exactly_what_is_new(night):
+    night.deploy("--interval", "5s")
+    serving = night.serve()
+    until(lambda: night.computed("materialize") == 3, "the first run")
+    for number in (3, 4):
+        until(lambda: "nothing new, " in night.told().splitlines()[-1], "a run with nothing new")
+        add_file(night, number)
+        until(lambda n=number: night.computed("materialize") == n + 1, "a run with the new file")
+    until(lambda: "nothing new, " in night.told().splitlines()[-1], "a run with nothing new")
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(60) == 0
+    ingested = [run["steps"][0]["partitions_computed"] for run in night.runs("done")]
+    assert [number for number in ingested if number] == [3, 1, 1]
+    assert ingested.count(0) >= 3
+    assert_no_work_twice(night, 5)
+
+    told = night.told()
+    assert "1 new partition" in told or "new partitions (ingest 1, compute_signals 1" in told
+    assert "Ended; the schedules stay" in told or '"runs"' in told
+    deployment = night.api("deployments/name/run/my-text")
+    assert (deployment["paused"], deployment["schedules"][0]["active"]) == (False, True)
+
+
+def test_missed_slots_become_one_run(night):
+    night.deploy("--interval", "3s")
+    serving = night.serve()
+    until(lambda: night.runs("done"), "a run")
+    serving.kill()
+    serving.wait()
+    until(lambda: all(night.process_of(run["id"]) is None for run in unfinished(night)))
+    before = {run["id"] for run in night.flow_runs() if run["state_name"] not in PLANNED}
+
+    def missed():
+        late = [run for run in night.flow_runs() if run["id"] not in before and is_due(run)]
+        return {run["id"] for run in late} if len(late) >= 5 else None
+
+    slots = until(missed, "five missed slots")
+    night.serve()
+    until(lambda: len(night.runs("done")) > 2, "runs after the standstill")
+    states = {run["id"]: run for run in night.flow_runs() if run["id"] in slots}
+    carried_out = [run for run in states.values() if run["state_type"] != "CANCELLED"]
+    assert len(carried_out) <= 1  # or a slot that came while the process started did the work
+    cancelled = [run for run in states.values() if run["state_type"] == "CANCELLED"]
+    assert len(cancelled) >= len(slots) - 1
+    for run in cancelled:
+        message = night.api(f"flow_runs/{run['id']}")["state"]["message"]
+        assert message.startswith("missed slot: flow run ")
+        assert message.endswith(" does its work")
+    assert_no_work_twice(night, 3)
+
+
+def test_a_killed_run_is_shown_as_crashed_and_the_next_one_goes_on(night):
+    for number in range(3, 20):
+        add_file(night, number)
+    night.deploy()
+    night.serve()
+    killed = night.start("run/my-text")
+    until(lambda: night.receipts("compute_signals"), "a partition of compute_signals")
+    night.process_of(killed).kill()
+    until(lambda: night.state(killed) == "Crashed", "Prefect to see it")
+    until(lambda: night.runs("crashed"), "the record to say it")
+    (record,) = night.runs("crashed")
+    assert record["flow_runs"] == [killed]
+    until(lambda: f"{record['name']}: crashed" in night.told(), "the line that tells it")
+    tasks = night.api("task_runs/filter", flow_runs={"id": {"any_": [killed]}})
+    assert not {task["state_type"] for task in tasks} & {"RUNNING", "PENDING"}
+
+    kept = night.receipts()
+    after = night.start("run/my-text")
+    until(lambda: night.state(after) == "Completed", "the run after it")
+    assert {path: night.receipts()[path] for path in kept} == kept
+    assert len(night.receipts("materialize")) == 20
+    (done,) = night.runs("done")
+    assert done["steps"][0]["partitions_computed"] == 0
+    assert night.computed("materialize") == 20
+
+
+def test_ending_serve_ends_its_runs_and_shows_them_as_crashed(night):
+    for number in range(3, 20):
+        add_file(night, number)
+    night.deploy()
+    serving = night.serve()
+    ended = night.start("run/my-text")
+    until(lambda: night.receipts("compute_signals"), "a partition of compute_signals")
+    serving.send_signal(signal.SIGTERM)
+    assert serving.wait(60) == 0
+    assert night.process_of(ended) is None
+    assert night.state(ended) == "Crashed"
+    assert [run["state"] for run in night.runs()] == ["crashed"]
+
+
+def test_the_server_is_started_again_at_its_place(night):
+    night.deploy()
+    night.serve()
+    first = night.start("run/my-text")
+    until(lambda: night.state(first) == "Completed", "the first run")
+    server = server_status(str(night.home))
+    psutil.Process(server["pid"]).kill()
+    until(lambda: "The Prefect server is there again." in night.told(), "the server")
+    assert server_status(str(night.home))["url"] == server["url"]
+    add_file(night, 3)
+    second = night.start("run/my-text")
+    until(lambda: night.state(second) == "Completed", "a run after that")
+    assert [run["steps"][0]["partitions_computed"] for run in night.runs()] == [3, 1]
+    assert_no_work_twice(night, 4)
+
+    other = night.millrace("serve")
+    assert other.code == 2
+    assert "is served already, by process" in other.err
+
+
+def test_a_server_that_lost_its_port_is_served_where_it_is(night):
+    night.deploy()
+    night.serve()
+    until(lambda: "Serving " in night.told(), "serve")
+    server = server_status(str(night.home))
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        psutil.Process(server["pid"]).kill()
+        until(lambda: not server_status(str(night.home))["running"], "the server's end")
+        taken.bind(("127.0.0.1", server["port"]))
+        taken.listen()
+        until(lambda: night.told().count("Serving ") == 2, "serve at another place")
+        assert server_status(str(night.home))["port"] != server["port"]
+        first = night.start("run/my-text")
+        until(lambda: night.state(first) == "Completed", "a run there")
+
+
+def test_two_deployments_on_one_home_do_no_work_twice(night):
+    for number in range(3, 20):
+        add_file(night, number)
+    for name in ("one", "two"):
+        assert f"run/{name}" in night.deploy("--name", name)
+    night.serve("--limit", "2")
+    both = [night.start("run/one"), night.start("run/two")]
+    until(lambda: {night.state(run) for run in both} == {"Completed"}, "both runs")
+    one, two = night.runs()
+    assert max(one["started_at"], two["started_at"]) <= min(one["finished_at"], two["finished_at"])
+    assert [s["dataset"] for s in one["steps"]] == [s["dataset"] for s in two["steps"]]
+    assert_no_work_twice(night, 20)
+
+
+def test_a_run_that_waits_goes_on_after_a_restart_of_server_and_serve(night):
+    night.deploy("--set", "approval.after=apply_policy")
+    serving = night.serve()
+    waits = night.start("run/my-text")
+    until(lambda: night.state(waits) == "Suspended", "the run to wait")
+    (waiting,) = until(lambda: night.runs("waiting"), "the record")
+    assert [step["step"] for step in waiting["steps"]] == list(MAPS[:3])
+    until(lambda: f"{waiting['name']}: waits for approval of apply_policy" in night.told())
+    same = night.start("run/my-text")
+    until(lambda: night.state(same) == "Waiting", "a run with nothing new")
+    assert len(night.runs()) == 1
+
+    serving.kill()
+    serving.wait()
+    assert night.millrace("server", "stop").code == 0
+    add_file(night, 3)
+    assert night.millrace("server", "start").code == 0
+    refused = night.api(f"flow_runs/{waits}/resume", run_input={"approved": "perhaps"})
+    assert refused["status"] == "REJECT"
+    approved = night.millrace("approve", waiting["name"], "--comment", "read")
+    assert (approved.code, approved.value["state"]) == (0, "resuming")
+    again = night.millrace("approve", waiting["name"])
+    assert again.code == 2
+    assert "decided about already" in again.err
+
+    night.serve()
+    until(lambda: night.state(waits) == "Completed", "the run to go on")
+    (done,) = night.runs("done")
+    assert (done["name"], done["flow_runs"]) == (waiting["name"], [waits])
+    assert [s["dataset"] for s in done["steps"][:3]] == [s["dataset"] for s in waiting["steps"]]
+    assert [s["partitions_computed"] for s in done["steps"][:3]] == [0, 0, 0]
+    decision = night.home / "runs" / done["name"] / "approval.json"
+    assert '"comment":"read"' in decision.read_text().replace(" ", "")
+    assert {step: len(night.receipts(step)) for step in MAPS} == dict.fromkeys(MAPS, 3)
+
+    second = night.start("run/my-text")
+    until(lambda: night.state(second) == "Suspended", "the run with the new file")
+    (waiting,) = until(lambda: night.runs("waiting"), "its record")
+    assert night.millrace("approve", "--reject", "--comment", "no").code == 0
+    until(lambda: night.state(second) == "Failed", "the rejected run to end")
+    (failed,) = night.runs("failed")
+    assert "apply_policy was rejected by" in failed["error"]
+    assert len(night.receipts("materialize")) == 3
