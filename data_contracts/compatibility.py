@@ -199,9 +199,10 @@ def _of_rule(place: str, old: Rule | None, new: Rule | None) -> Iterator[Change]
     if found != "same":
         what = {"narrower": "narrowed", "wider": "widened"}.get(found, "changed")
         yield Change(_kind_of(found, old), place, what, _check_of(old), _check_of(new))
-    elif not isinstance(old.check, NotRun):
-        yield from _changed(place, "check", "harmless", _check_of(old), _check_of(new))
-    yield from _changed(place, "description", "harmless", old.description, new.description)
+    else:
+        if not isinstance(old.check, NotRun):
+            yield from _changed(place, "check", "harmless", _check_of(old), _check_of(new))
+        yield from _changed(place, "description", "harmless", old.description, new.description)
     yield from _changed(place, "remedy", "harmless", old.remedy, new.remedy)
 
 

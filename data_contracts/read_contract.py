@@ -115,10 +115,8 @@ def _check_shape(text: str) -> None:
             sizes[anchor] = size
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                where = event.start_mark.line + 1
-                raise ValueError(
-                    f"the alias *{event.anchor} in line {where} is of nothing before it"
-                )
+                where = f"alias *{event.anchor} in line {event.start_mark.line + 1}"
+                raise ValueError(f"the {where} is of nothing before it")
             size = sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             size = sizes[event.anchor] = 1 + len(event.value)

@@ -7,7 +7,7 @@ has nothing to look at (a first run has no baseline, a folder no upstream) is sk
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -48,10 +48,14 @@ def check_whole(subject: Subject, rules: Sequence[Rule]) -> tuple[dict[str, Tall
     skipped = {rule.name: why for rule in rules if (why := _absent(rule, views))}
     asked = [rule for rule in rules if rule.name not in skipped]
     tallies: dict[str, Tally] = {}
+    measured: dict[str, _Measured] = {}
     with connect(views) as connection:
         for rule in asked:
             if isinstance(rule.check, Measure):
-                found = _measured(connection, subject, rule, rule.check)
+                asked_for = f"{rule.check.name} {rule.check.arguments}"
+                if asked_for not in measured:  # often there are two limits of one measure
+                    measured[asked_for] = _measure(connection, subject, rule.check)
+                found = _judge_measured(rule, measured[asked_for])
                 if isinstance(found, Skipped):
                     skipped[rule.name] = found.why
                 else:
@@ -75,20 +79,20 @@ def fact_expectation(rule: Rule) -> Expectation:
 
 def judge_totals(rules: Sequence[Rule], totals: Mapping[str, Tally]) -> dict[str, Tally]:
     """Judge sums over partitions of rules that have a limit; the tallies with what was found."""
-    found = {}
-    for rule in rules:
-        tally = totals[rule.name]
-        if tally.problem is None:
-            (kept,) = _kept([tally.num_broken], rule)
-            tally = Tally(
-                tally.num_checked,
-                0 if kept else max(1, tally.num_broken),
-                kept,
-                () if kept else tally.samples,
-                f"{tally.num_broken:,}",
-            )
-        found[rule.name] = tally
-    return found
+    asked = [rule for rule in rules if totals[rule.name].problem is None]
+    kept = _kept([(rule, totals[rule.name].num_broken) for rule in asked])
+    judged = {name: _judged_total(totals[name], is_kept) for name, is_kept in kept.items()}
+    return {rule.name: judged.get(rule.name, totals[rule.name]) for rule in rules}
+
+
+def _judged_total(tally: Tally, is_kept: bool) -> Tally:
+    return Tally(
+        num_checked=tally.num_checked,
+        num_broken=0 if is_kept else max(1, tally.num_broken),
+        kept=is_kept,
+        samples=() if is_kept else tally.samples,
+        observed=f"{tally.num_broken:,}",
+    )
 
 
 def _absent(rule: Rule, views: Mapping[str, Any]) -> str | None:
@@ -101,33 +105,55 @@ def _absent(rule: Rule, views: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _kept(values: Sequence[Any], rule: Rule) -> list[bool]:
-    """Let Great Expectations judge the values of a rule's fact, one frame for all of them."""
+def _kept(facts: Sequence[tuple[Rule, Any]]) -> dict[str, bool]:
+    """Let Great Expectations judge one number of each rule; those of one limit in one frame.
+
+    Integers and floats stand apart, since Arrow takes no large integer into a column of floats.
+    """
+    by_limit: dict[str, list[tuple[Rule, Any]]] = {}
+    for rule, number in facts:
+        of = f"{limit_of(rule)}, {type(number).__name__}"
+        by_limit.setdefault(of, []).append((rule, number))
+    kept: dict[str, bool] = {}
+    for group in by_limit.values():
+        judged = _values_kept([number for _, number in group], group[0][0])
+        kept |= {rule.name: one for (rule, _), one in zip(group, judged, strict=True)}
+    return kept
+
+
+def _values_kept(values: Sequence[Any], rule: Rule) -> list[bool]:
+    """Let Great Expectations judge values by a rule's limit, as one column of a frame."""
     limit = limit_of(rule)
     assert limit is not None
     frame = pa.table({rule.name: [limit.judged(value) for value in values]})
     (judgement,) = judge(frame, [fact_expectation(rule)])
     if judgement.problem is not None:
         raise ContractError(f"the limit of {rule.name} does not fit: {judgement.problem}")
-    if judgement.kept:
-        return [True] * len(values)
-    return [limit.keeps(value) for value in values]
+    if judgement.num_broken > len(judgement.rows):  # it names the first ten alone
+        return [limit.keeps(value) for value in values]
+    return [position not in judgement.rows for position in range(len(values))]
 
 
-def _measured(
-    connection: duckdb.DuckDBPyConnection, subject: Subject, rule: Rule, check: Measure
-) -> Tally | Skipped:
-    """Measure, and judge each value by the limit."""
+_Measured: TypeAlias = "list[Value] | Skipped | str"
+
+
+def _measure(connection: duckdb.DuckDBPyConnection, subject: Subject, check: Measure) -> _Measured:
+    """Return the values of a measure, why there are none, or (a text) why it cannot be measured."""
     if check.name not in MEASURES:
-        problem = f"there is no measure {check.name!r}; {nearest(check.name, MEASURES)}"
-        return Tally(1, 1, kept=False, problem=problem)
+        return f"there is no measure {check.name!r}; {nearest(check.name, MEASURES)}"
     try:
-        values = MEASURES[check.name](connection, subject, check.arguments)
+        return MEASURES[check.name](connection, subject, check.arguments)
     except (duckdb.Error, ContractError) as error:
-        return Tally(1, 1, kept=False, problem=f"it cannot be measured: {first_line(error)}")
+        return f"it cannot be measured: {first_line(error)}"
+
+
+def _judge_measured(rule: Rule, values: _Measured) -> Tally | Skipped:
+    """Judge each value of a measure by the rule's limit."""
     if isinstance(values, Skipped):
         return values
-    kept = _kept([value.value for value in values], rule)
+    if isinstance(values, str):
+        return Tally(1, 1, kept=False, problem=values)
+    kept = _values_kept([value.value for value in values], rule)
     broken = [value for value, is_kept in zip(values, kept, strict=True) if not is_kept]
     return Tally(
         num_checked=len(values),
@@ -143,20 +169,22 @@ def _label(value: Value) -> str:
 
 
 def _judge_facts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, Tally]:
-    """Ask each rule's number and judge it; only a broken one is asked for examples."""
-    tallies = {}
-    for rule in rules:
-        sql, examples = _sql(rule)
-        number = ask_number(connection, sql)
-        if isinstance(number, str):
-            tallies[rule.name] = Tally(1, 1, kept=False, problem=number)
-            continue
-        (kept,) = _kept([number], rule)
-        samples = ask_examples(connection, examples) if examples and not kept else ()
+    """Ask each rule's number, judge all of them; only a broken one is asked for examples."""
+    found = [(rule, ask_number(connection, _sql(rule)[0])) for rule in rules]
+    tallies = {
+        rule.name: Tally(1, 1, kept=False, problem=number)
+        for rule, number in found
+        if isinstance(number, str)
+    }
+    numbers = [(rule, number) for rule, number in found if not isinstance(number, str)]
+    kept = _kept(numbers)
+    for rule, number in numbers:
+        is_kept, examples = kept[rule.name], _sql(rule)[1]
+        samples = ask_examples(connection, examples) if examples and not is_kept else ()
         # A count of rows that must be none says itself how many are broken.
         counted = isinstance(number, int) and limit_of(rule) == Limit("mustBe", 0)
-        num_broken = 0 if kept else max(1, abs(int(number))) if counted else 1
-        tallies[rule.name] = Tally(1, num_broken, kept, samples, f"{number:,}")
+        num_broken = 0 if is_kept else max(1, abs(int(number))) if counted else 1
+        tallies[rule.name] = Tally(1, num_broken, is_kept, samples, f"{number:,}")
     return tallies
 
 

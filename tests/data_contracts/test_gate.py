@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_contracts import gate
@@ -65,6 +65,7 @@ def test_rows_are_judged_as_a_loop_judges_them():
 
     @settings(max_examples=15)
     @given(FRAMES)
+    @example([("b", -1, -1.0), (None, None, None), ("é", 1, math.nan), ("a", 2**53, 0.5)])
     def check(rows: list[tuple[Any, ...]]) -> None:
         types = {"s": pa.string(), "i": pa.int64(), "x": pa.float64()}
         columns = dict(zip(types, map(list, zip(*rows, strict=True)), strict=True))
@@ -81,7 +82,7 @@ def test_rows_are_judged_as_a_loop_judges_them():
             seen[found.rule] += bool(broken)
 
     check()
-    assert min(seen[rule] for rule in asked) > 3, seen
+    assert min(seen[rule] for rule in asked) > 0, seen
 
 
 def test_judgements_come_in_the_order_of_the_expectations_and_equal_ones_all_come():

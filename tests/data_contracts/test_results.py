@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -80,12 +82,35 @@ def test_the_worst_of_several_is_found():
         ),
         (
             rule("broken", num_checked=1, num_broken=1, why="it gave None"),
-            "r (expect_it()) is broken by 1 of 1 value (it gave None)",
+            "r (expect_it()) is broken (it gave None)",
+        ),
+        (
+            rule("broken", num_checked=1, num_broken=7, samples=("a",)),
+            "r (expect_it()) is broken by 7, such as a",
+        ),
+        (
+            rule("broken", num_checked=3, num_broken=1, observed="x"),
+            "r (expect_it()) is broken by 1 of 3 values, observed x",
         ),
     ],
 )
 def test_a_broken_rule_is_told_in_one_sentence(broken, sentence):
     assert broken.sentence() == sentence
+
+
+@pytest.mark.parametrize(
+    ("newest_at", "fresh_seconds", "stale"),
+    [
+        ("2026-03-01T00:00:00+00:00", 3600.0, 7200.0),
+        ("2026-03-01T00:00:00+00:00", 10_800.0, None),
+        ("2026-03-01T04:00:00+02:00", 3600.0, None),
+        ("2026-03-01T00:00:00+00:00", None, None),
+        (None, 3600.0, None),
+    ],
+)
+def test_data_are_stale_by_what_their_age_exceeds_the_promise(newest_at, fresh_seconds, stale):
+    whole = replace(result(), newest_at=newest_at, fresh_seconds=fresh_seconds)
+    assert whole.stale_seconds(datetime(2026, 3, 1, 3, tzinfo=UTC)) == stale
 
 
 def test_numbers_of_values_are_written_for_people():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from served_home import served_home, until
 from small_texts import write_lines
 
 from flows.server import server_status
+from store.accepted import accepted_runs, baseline_of
+from store.storage import Storage
 
 pytestmark = pytest.mark.slow
 PLANNED = {"Scheduled", "Late"}
@@ -234,3 +237,55 @@ def test_a_run_that_waits_goes_on_after_a_restart_of_server_and_serve(night):
     (failed,) = night.runs("failed")
     assert "apply_policy was rejected by" in failed["error"]
     assert len(night.receipts("materialize")) == 3
+
+
+GERMAN = "Das Wasser treibt ein Rad, welches Korn mahlt, bis es Abend wird"
+
+
+def write_bad_file(path):
+    """Write 300 documents of another language, of which all but a few stand there many times."""
+    texts = [f"{n} {GERMAN}." for n in range(30)]
+    documents = [{"id": f"bad-{n}", "text": texts[n % 30 if n < 60 else 0]} for n in range(300)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
+
+
+def accepted(night):
+    """Return the names of the accepted runs, the latest first."""
+    return [one.run for one in accepted_runs(Storage(str(night.home)))]
+
+
+def test_a_bad_file_in_the_night_trips_the_contracts_and_is_no_baseline(night):
+    for number in range(3):
+        numbers = range(number * 100, number * 100 + 100)
+        write_lines(night.texts / f"part-{number:02d}.jsonl", numbers)
+    night.deploy("--interval", "5s")
+    night.serve()
+    until(lambda: accepted(night), "a run that its checks accept")
+    write_lines(night.texts / "part-03.jsonl", range(300, 400))
+    until(lambda: night.computed("materialize") == 4, "the run with a good file")
+    until(lambda: "nothing new, " in night.told().splitlines()[-1], "a run with nothing new")
+    good = accepted(night)
+    baseline = baseline_of(Storage(str(night.home)), "my-text")
+
+    write_bad_file(night.texts / "part-04.jsonl")
+    until(lambda: len(night.runs("failed")) >= 2, "runs that a contract stops")
+    first, again = night.runs("failed")[:2]
+    assert "The contract of signals" in first["error"]
+    assert "stop_words_drift_new_large" in first["error"]
+    assert first["error"].replace(first["name"], again["name"]) == again["error"]
+    assert {s["step"]: s["partitions_computed"] for s in first["steps"]} == {
+        "ingest": 1,
+        "compute_signals": 1,
+    }
+    assert {s["partitions_computed"] for s in again["steps"]} == {0}
+    assert f"{first['name']}: failed: The contract of signals" in night.told()
+    assert not {run["name"] for run in night.runs("failed")} & set(accepted(night))
+    assert baseline_of(Storage(str(night.home)), "my-text") == baseline
+    assert (night.home / "checks" / "index.html").read_text().count(first["name"]) >= 1
+
+    (night.texts / "part-04.jsonl").unlink()
+    before = len(night.runs("done"))
+    until(lambda: len(night.runs("done")) > before, "a run without the bad file")
+    assert night.computed("materialize") == 4
+    assert {run["name"] for run in night.runs("done")[:1]} <= set(accepted(night))
+    assert set(good) <= set(accepted(night))

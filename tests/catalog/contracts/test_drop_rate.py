@@ -7,7 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 from contract_tables import subject
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.contracts.drop_rate import drop_rate
@@ -65,6 +65,9 @@ def test_shares_are_those_counted_by_hand(by):
 
     @settings(max_examples=20)
     @given(ROWS, st.integers(1, 4))
+    @example([("web", None), ("web", "é"), ("books", "words.few"), ("a: b", None)], 1)
+    @example([("web", "length.short")] * 5 + [("web", "é")] * 3 + [("books", None)], 2)
+    @example([("web", None)] * 3, 1)
     def check(rows, min_rows) -> None:
         found = measured(rows, by=by, min_rows=min_rows)
         expected = by_hand(rows, by, min_rows)

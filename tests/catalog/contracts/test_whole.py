@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -99,6 +100,14 @@ def test_numbers_beyond_64_bits_are_judged():
     assert checked(query("SELECT 2::HUGEINT ** 100", Limit("mustBeGreaterThan", 5))).kept
     assert not checked(query("SELECT sum(x) * 1e30 FROM rows", Limit("mustBeLessThan", 5))).kept
     assert not checked(query("SELECT 1 / 0", Limit("mustBeLessThan", 5))).kept
+
+
+def test_rules_of_one_limit_are_judged_each_by_its_own_number():
+    numbers = {"0": True, "0.5": False, "9007199254740993": False, "1e300": False, "0.0": True}
+    rules = [replace(query(f"SELECT {number}"), name=number) for number in numbers]
+    tallies, skipped = check_whole(subject(ROWS), rules)
+    assert {name: tally.kept for name, tally in tallies.items()} == numbers
+    assert skipped == {}
 
 
 @pytest.mark.parametrize(

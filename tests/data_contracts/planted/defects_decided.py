@@ -156,6 +156,13 @@ def _twins(planted: Planted, column: str) -> tuple[dict[str, object], dict[str, 
     raise LookupError(f"no two rows have one {column}")
 
 
+@defect("signatures", "buckets_possible", 2, also=["equal_texts_in_one_bucket"])
+def buckets_impossible(planted: Planted) -> Sequence[str]:
+    first, second = _twins(planted, "normal_hash")
+    first["bucket"], second["bucket"] = -1, 65_536
+    return [str(first["doc_id"]), str(second["doc_id"])]
+
+
 @defect("signatures", "one_row_per_document", 2)
 def hashes_of_another(planted: Planted) -> Sequence[str]:
     gone = planted.rows[4]["doc_id"]

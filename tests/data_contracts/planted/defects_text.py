@@ -84,12 +84,6 @@ def longer_texts(planted: Planted) -> Sequence[str]:
     return ["strlen(text) = 0."]
 
 
-@defect("documents", "length_drift_new")
-def short_texts_in_new(planted: Planted) -> Sequence[str]:
-    skew(planted, lambda row: len(row["text"]), WHOLE)
-    return ["strlen(text) = ", "330 rows"]
-
-
 @defect("documents", "repairs_drift")
 def fewer_repairs(planted: Planted) -> Sequence[str]:
     baseline_with(planted, num_repairs=[number % 2 for number, _ in enumerate(planted.rows)])

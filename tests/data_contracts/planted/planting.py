@@ -141,13 +141,13 @@ class Planted:
 class Defect:
     """One way to spoil a dataset, the rule that must find it, and what it must say.
 
-    ``num_broken`` is None for a measure or a number that counts no rows.
+    ``num_broken`` counts rows, texts or values; it is 1 for a number that counts none of them.
     """
 
     dataset: str
     rule: str
     plant: Callable[[Planted], Sequence[str]]
-    num_broken: int | None
+    num_broken: int
     also: frozenset[str]
     label: str
 
@@ -158,7 +158,7 @@ class Defect:
 DEFECTS: list[Defect] = []
 
 
-def defect(dataset: str, rule: str, num_broken: int | None = 1, also: Sequence[str] = ()) -> Any:
+def defect(dataset: str, rule: str, num_broken: int = 1, also: Sequence[str] = ()) -> Any:
     """Register a function as a defect of a rule; ``also`` names rules that must break with it."""
 
     def register(plant: Callable[[Planted], Sequence[str]]) -> Callable[[Planted], Sequence[str]]:
