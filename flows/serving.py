@@ -16,7 +16,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -44,6 +44,7 @@ LOCK = "serve.lock"
 DEFAULT_LIMIT = 2
 LOOK_SECONDS = 2.0
 RETRY_SECONDS = 2.0
+STOP_SECONDS = 10.0
 QUERY_SECONDS = "2"  # between two questions of the worker for runs that are due
 LATEST_RUNS = 200
 
@@ -54,7 +55,8 @@ def serve(home: str, limit: int = DEFAULT_LIMIT, tell: Tell | None = None) -> in
     """Execute what is deployed until SIGTERM or SIGINT; return how many runs were told of.
 
     At most ``limit`` runs work at a time. ``tell`` gets a line for each that ended or waits; the
-    usual one prints it on stderr.
+    usual one prints it on stderr. Call it from the main thread of a process of its own: if the
+    server can only be started at another port, the process begins anew.
 
     Raises:
         UsageError: if another process serves this home already.
@@ -63,14 +65,11 @@ def serve(home: str, limit: int = DEFAULT_LIMIT, tell: Tell | None = None) -> in
     serving = _Serving(home, limit, tell or _print)
     with _only_one(home):
         os.environ.setdefault("PREFECT_WORKER_QUERY_SECONDS", QUERY_SECONDS)
-        port = None
-        while True:
-            api_url = ensure_server(home, port=port)
-            configure_client(api_url, home)
-            port = urlsplit(api_url).port
-            if asyncio.run(serving.until_stopped(api_url)):
-                drain()
-                return serving.num_told
+        api_url = ensure_server(home)
+        configure_client(api_url, home)
+        asyncio.run(serving.until_stopped(api_url))
+        drain()
+    return serving.num_told
 
 
 class _Serving:
@@ -78,10 +77,10 @@ class _Serving:
         self.home, self.limit, self.tell = home, limit, tell
         self.num_told = 0
         self._worker_name = f"millrace-{platform.node()}"
-        self._seen: dict[UUID, UUID | None] | None = None  # flow run -> its state when last seen
+        self._seen: dict[UUID, UUID | None] = {}  # flow run -> its state when last seen
 
-    async def until_stopped(self, api_url: str) -> bool:
-        """Serve at one address; return True if asked to stop, False if the server has moved."""
+    async def until_stopped(self, api_url: str) -> None:
+        """Serve until asked to stop."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +98,6 @@ class _Serving:
         await asyncio.to_thread(self._end)
         for task in done:
             task.result()  # raises what ended it
-        return stop.is_set()
 
     async def _work(self) -> None:
         """Keep Prefect's worker going; it gives up after about a minute without the server."""
@@ -118,7 +116,7 @@ class _Serving:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _watch(self, api_url: str) -> None:
-        """Start the home's server again whenever it ends; return if it then lies elsewhere."""
+        """Start the home's server again whenever it ends; begin anew if it then lies elsewhere."""
         if configured_api_url() is not None:
             await asyncio.Event().wait()  # a server of the person's is theirs to look after
         port = urlsplit(api_url).port
@@ -128,7 +126,7 @@ class _Serving:
                 continue
             self.tell("The Prefect server has ended and is started again.")
             if await asyncio.to_thread(lambda: ensure_server(self.home, port=port)) != api_url:
-                return
+                _begin_anew()
             self.tell("The Prefect server is there again.")
 
     async def _look(self) -> None:
@@ -149,7 +147,7 @@ class _Serving:
             ended = _ended_runs(client)
         seen, self._seen = self._seen, {run.id: run.state_id for run in ended}
         for run in ended:
-            if seen is not None and seen.get(run.id) != run.state_id:
+            if seen.get(run.id) != run.state_id:
                 self._tell_of(run)
 
     def _tell_of(self, run: FlowRun) -> None:
@@ -174,8 +172,7 @@ class _Serving:
             missed = collapse(client, POOL)
             if missed:
                 self.tell(f"Of the slots missed meanwhile {missed} are left to the newest.")
-            if self._seen is None:
-                self._seen = {run.id: run.state_id for run in _ended_runs(client)}
+            self._seen = {run.id: run.state_id for run in _ended_runs(client)}
 
     def _end(self) -> None:
         """Show the runs that were ended with this process as crashed, if the server is there."""
@@ -276,6 +273,16 @@ def _sentence(flow_run: FlowRun, home: str) -> str:
         if run is not None and run.state != "running":
             return came_to(run)
     return f"{state.name}: {state.message}" if state.message else str(state.name)
+
+
+def _begin_anew() -> NoReturn:
+    """Replace this process by one of the same command: runs and Prefect know the old address."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "PREFECT__FLOW_RUN_ID" in child.environ():  # not the server, which is a child too
+                child.kill()
+                child.wait(STOP_SECONDS)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _innermost(error: BaseException) -> str:
