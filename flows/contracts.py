@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import pyarrow as pa
+
 from catalog.contracts.check import check_dataset, result_name
 from catalog.contracts.subject import STEPS, subject_of
 from data_contracts.contract import Contract, shipped
@@ -53,10 +55,12 @@ def hold(
     dataset: Dataset,
     upstream: Mapping[str, Dataset],
     baseline: str | None,
+    schemas: Mapping[str, pa.Schema],
 ) -> tuple[str, CheckResult]:
     """Hold a step's dataset against its contract; return the result's name in the home, and it.
 
-    ``upstream`` are the datasets before it by step; ``baseline`` is what was accepted last.
+    ``upstream`` are the datasets before it by step, ``schemas`` those of all steps' rows;
+    ``baseline`` is what was accepted last.
     """
     before = None
     if baseline is not None:
@@ -64,7 +68,7 @@ def hold(
             before = read_dataset(storage, dataset.step, baseline)
         except StoreError:  # collected since, or damaged: as if it had never been accepted
             before = None
-    subject = subject_of(storage, dataset, upstream, before)
+    subject = subject_of(storage, dataset, upstream, before, schemas)
     return result_name(subject, contract), check_dataset(storage, subject, contract)
 
 

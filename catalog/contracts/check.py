@@ -21,6 +21,7 @@ from data_contracts.contract import Contract, HasColumns, HasType, NotRun, Rule
 from data_contracts.errors import Damaged
 from data_contracts.gate import library_version
 from data_contracts.results import CheckResult, RuleResult, from_plain
+from store.datasets import unsealed
 from store.identity import fingerprint
 from store.storage import Storage
 
@@ -71,6 +72,7 @@ def result_name(subject: Subject, contract: Contract) -> str:
         "dataset": subject.dataset,
         "contract": contract.digest,
         "version": contract.version,
+        "owner": contract.owner,
         "fresh_seconds": contract.freshness_seconds,
         "others": {view: found for view, found in subject.identity.items() if view in needed},
     }
@@ -78,16 +80,22 @@ def result_name(subject: Subject, contract: Contract) -> str:
 
 
 def read_result(storage: Storage, name: str) -> CheckResult | None:
-    """Return a result by its name within the home, or None; raises Damaged if it is no JSON."""
+    """Return a result by its name within the home, None if it is not there.
+
+    Raises:
+        Damaged: if it is not what was written.
+    """
     value = storage.read_json(name)
-    return None if value is None else from_plain(value)
+    if value is None:
+        return None
+    return from_plain(unsealed(value, f"The result {name} in {storage.url}", "run again."))
 
 
 def _known(storage: Storage, name: str) -> CheckResult | None:
     """Return what was found before; a damaged record is as none, and written anew."""
     try:
         return read_result(storage, name)
-    except (Damaged, KeyError, TypeError, AttributeError):
+    except Damaged:
         return None
 
 

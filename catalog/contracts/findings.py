@@ -16,7 +16,9 @@ from catalog.contracts.subject import CheckedPart, Subject
 from catalog.contracts.tally import Tally, tally_from_plain, total
 from catalog.contracts.whole import check_whole, judge_totals, limit_of, views_of
 from data_contracts.contract import Rule
+from data_contracts.errors import Damaged
 from data_contracts.gate import library_version
+from store.datasets import sealed, unsealed
 from store.identity import fingerprint
 from store.storage import Storage
 
@@ -44,7 +46,7 @@ def find(
     if not rules:
         return Findings()
     name = _name(subject, rules, key)
-    value = storage.read_json_or_none(name) if storage is not None else None
+    value = read_record(storage, name) if storage is not None else None
     if value is not None:
         known = {rule: tally_from_plain(tally) for rule, tally in value["tallies"].items()}
         return Findings(known, value["skipped"])
@@ -88,7 +90,7 @@ def _find_in_part(
     if storage is None or part.stored is None:
         return check_part(part, rules, key), True
     name = _part_name(subject, part, rules, key)
-    value = storage.read_json_or_none(name)
+    value = read_record(storage, name)
     if value is not None:
         return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}, False
     tallies = check_part(part, rules, key)
@@ -99,9 +101,18 @@ def _find_in_part(
 
 
 def keep(storage: Storage, name: str, record: dict[str, Any]) -> None:
-    """Write a record, over a damaged one if one is there."""
-    if not storage.create_json(name, record) and storage.read_json_or_none(name) is None:
-        storage.replace_json(name, record)
+    """Write a record with its seal, over a damaged one if one is there."""
+    if not storage.create_json(name, sealed(record)) and read_record(storage, name) is None:
+        storage.replace_json(name, sealed(record))
+
+
+def read_record(storage: Storage, name: str) -> dict[str, Any] | None:
+    """Return a record, None if it is not there or not what was written."""
+    try:
+        value = storage.read_json(name)
+        return None if value is None else unsealed(value, name, "")
+    except Damaged:
+        return None
 
 
 def _name(subject: Subject, rules: Sequence[Rule], key: Sequence[str]) -> str:

@@ -94,8 +94,13 @@ def subject_of(
     dataset: Dataset,
     others: Mapping[str, Dataset],
     baseline: Dataset | None = None,
+    schemas: Mapping[str, pa.Schema] | None = None,
 ) -> Subject:
-    """Return a stored dataset as a subject; ``others`` are the run's datasets by step."""
+    """Return a stored dataset as a subject; ``others`` are the run's datasets by step.
+
+    ``schemas`` are those of the steps' rows, for datasets without partitions.
+    """
+    known_as = schemas or {}
     name = DATASETS.get(dataset.step, dataset.step)
     named = {DATASETS.get(step, step): other for step, other in others.items()}
     known = {part.digest for part in baseline.parts} if baseline else set()
@@ -107,10 +112,13 @@ def subject_of(
         step=dataset.step,
         dataset=dataset.fingerprint,
         parts=tuple(_part(storage, dataset, part) for part in dataset.parts),
-        rows=rows_of(storage, dataset),
+        rows=rows_of(storage, dataset, known_as.get(dataset.step)),
         partitions=_partitions(dataset),
         quarantined=quarantined_of(storage, [dataset]),
-        others={other: rows_of(storage, found) for other, found in named.items()},
+        others={
+            other: rows_of(storage, found, known_as.get(found.step))
+            for other, found in named.items()
+        },
         baseline=rows_of(storage, baseline) if baseline else None,
         new_parts=frozenset(part.key for part in dataset.parts if part.digest not in known),
         identity=identity,

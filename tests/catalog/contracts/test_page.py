@@ -27,7 +27,7 @@ from catalog.report.page import ticked
 from data_contracts.read_contract import read_contract
 from data_contracts.results import CheckResult, RuleResult
 from store.accepted import accepted_name, baseline_of, record_acceptance
-from store.datasets import manifest_name
+from store.datasets import manifest_name, sealed
 from store.identity import digest_bytes
 from store.runs import Run, StepRecord, run_name, save_run
 from store.storage import Storage
@@ -115,7 +115,7 @@ class Nights:
         )  # fmt: skip
         key = digest_bytes(repr((dataset, rules, sorted(values.items()))).encode())
         name = f"checks/contracts/{step}/{key}.json"
-        self.storage.replace_json(name, found.plain())
+        self.storage.replace_json(name, sealed(found.plain()))
         return name
 
     def run(
@@ -376,8 +376,10 @@ def test_backticks_make_code_and_nothing_else(text: str, markup: str) -> None:
 
 def test_lone_surrogates_are_spelt_out(nights: Nights) -> None:
     name = nights.result("ingest", rule(state="broken", samples=("x",), num_broken=1))
-    body = nights.storage.read(name).replace(b'"x"', b'"\\ud800"')
-    nights.storage.replace(name, body)
+    value = json.loads(nights.storage.read(name))
+    del value["seal"]
+    value["rules"][0]["samples"] = ["\ud800"]
+    nights.storage.replace(name, json.dumps(sealed(value)).encode())
     nights.run({"ingest": name})
     assert "\\ud800" in nights.page().words
     write_checks_page(nights.storage).encode()
@@ -408,7 +410,7 @@ def test_a_real_check_is_told_as_it_came(finished: Any, nights: Nights) -> None:
     dataset = finished.datasets()["ingest"]
     result = check_dataset(None, subject_of(finished.storage, dataset, {}), contract)
     name = "checks/contracts/ingest/real.json"
-    nights.storage.create_json(name, result.plain())
+    nights.storage.create_json(name, sealed(result.plain()))
     nights.run({"ingest": name}, state="failed")
     page = nights.page()
     texts = [row["text"] for row in _rows(finished, dataset)]
@@ -449,9 +451,11 @@ def test_a_result_that_is_gone_or_damaged_says_so_in_its_place(nights: Nights) -
     nights.storage.delete(names["ingest"])
     nights.storage.replace(names["split"], b'{"rules": [')
     wrong = json.loads(nights.storage.read(names["materialize"]))
+    del wrong["seal"]
     wrong["rules"][0]["samples"] = [None]
-    nights.storage.replace_json(names["materialize"], wrong)
-    nights.storage.replace_json(names["pack_tokens"], {**wrong, "num_rows": "many", "rules": []})
+    nights.storage.replace_json(names["materialize"], sealed(wrong))
+    odd = sealed({**wrong, "num_rows": "many", "rules": []})
+    nights.storage.replace_json(names["pack_tokens"], odd)
     page = nights.page()
     assert matrix(page)["nightly-01"] == {
         "documents": "? gone",

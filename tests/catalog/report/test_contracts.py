@@ -15,6 +15,7 @@ from catalog.opened import OpenedRun
 from catalog.report import report_facts, write_report
 from catalog.report.section_contracts import headline
 from data_contracts.results import CheckResult, RuleResult
+from store.datasets import sealed
 from store.runs import Run
 from store.storage import Storage
 
@@ -45,7 +46,7 @@ def checked(finished: Any, tmp_path: Any) -> Checked:
             if isinstance(found, str):
                 continue
             result = CheckResult("documents", step, "d", "1.0.0", "c", "o", None, found)
-            storage.over.replace_json(names[step], replace(result, name=step).plain())
+            storage.over.replace_json(names[step], sealed(replace(result, name=step).plain()))
         run: Run = replace(finished.run, checks=names, state=state, error="The whole error.")
         return OpenedRun(storage, run)
 
