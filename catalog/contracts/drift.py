@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -24,6 +24,8 @@ from catalog.relations import ask
 from data_contracts.errors import ContractError
 
 _TOP_VALUES = 20
+
+Sample: TypeAlias = "np.ndarray | Counter[str]"
 
 
 def drift(
@@ -51,17 +53,21 @@ def drift(
     parts = sorted(subject.new_parts) if which == "new" else None
     before = _values(connection, BASELINE, str(arguments["of"]), None)
     now = _values(connection, ROWS, str(arguments["of"]), parts)
-    if min(len(before), len(now)) < min_rows:
-        return Skipped(f"{len(now)} rows against {len(before)}: too few to compare ({min_rows})")
+    sizes = _size(before), _size(now)
+    if min(sizes) < min_rows:
+        return Skipped(f"{sizes[1]} rows against {sizes[0]}: too few to compare ({min_rows})")
     index = stability_index(before, now, num_bins)
-    return [Value(str(arguments["of"]), index, len(now))]
+    return [Value(str(arguments["of"]), index, sizes[1])]
 
 
-def stability_index(before: np.ndarray, now: np.ndarray, num_bins: int = 10) -> float:
+def stability_index(before: Sample, now: Sample, num_bins: int = 10) -> float:
     """Return the population stability index of two samples, numbers or objects, in [0, inf)."""
     expected, found = (
         _binned(before, now, num_bins)
-        if before.dtype.kind in "fiu" and now.dtype.kind in "fiu"
+        if isinstance(before, np.ndarray)
+        and isinstance(now, np.ndarray)
+        and before.dtype.kind in "fiu"
+        and now.dtype.kind in "fiu"
         else _counted(before, now)
     )
     p = (expected + 0.5) / (expected.sum() + 0.5 * len(expected))
@@ -85,9 +91,12 @@ def _binned(before: np.ndarray, now: np.ndarray, num_bins: int) -> tuple[np.ndar
     return counts[0], counts[1]
 
 
-def _counted(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counted(before: Sample, now: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Count the most frequent values of both samples one by one, all others together."""
-    counts = [Counter(map(str, sample.tolist())) for sample in (before, now)]
+    counts = [
+        sample if isinstance(sample, Counter) else Counter(map(str, sample.tolist()))
+        for sample in (before, now)
+    ]
     both = counts[0] + counts[1]
     top = sorted(both, key=lambda value: (-both[value], value))[:_TOP_VALUES]
     each = [np.array([*(c[v] for v in top), c.total() - sum(c[v] for v in top)]) for c in counts]
@@ -96,15 +105,23 @@ def _counted(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _values(
     connection: duckdb.DuckDBPyConnection, view: str, sql: str, parts: Sequence[str] | None
-) -> np.ndarray:
-    """Return the values of an expression that are not null, as numbers or as text."""
+) -> Sample:
+    """Return the values of an expression that are not null: numbers, or how often each stands."""
     some = "" if parts is None else "AND list_contains($parts, part)"
     params = {} if parts is None else {"parts": list(parts)}
     query = f"SELECT value FROM (SELECT ({sql}) AS value FROM {view} WHERE true {some})"
     column = ask(connection, f"{query} WHERE value IS NOT NULL", **params)["value"]
     if at.is_decimal(column.type):  # DuckDB's 0.5, and its sums of integers
         column = column.cast(pa.float64())
-    values = column.to_numpy()
-    if values.dtype.kind == "f":
-        return values[np.isfinite(values)]
-    return values if values.dtype.kind in "iub" else values.astype(object)
+    if at.is_string(column.type) or at.is_boolean(column.type):
+        counted = column.value_counts()
+        values, times = (counted.field(n).to_pylist() for n in ("values", "counts"))
+        return Counter(dict(zip(map(str, values), times, strict=True)))
+    numbers = column.to_numpy()
+    if numbers.dtype.kind == "f":
+        return numbers[np.isfinite(numbers)]
+    return numbers if numbers.dtype.kind in "iu" else Counter(map(str, numbers.tolist()))
+
+
+def _size(sample: Sample) -> int:
+    return sample.total() if isinstance(sample, Counter) else len(sample)

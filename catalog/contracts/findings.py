@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.contracts.partition import check_part, is_of_partitions, needs_files
+from catalog.contracts.partition import check_parts, is_of_partitions, needs_files
 from catalog.contracts.subject import CheckedPart, Subject
 from catalog.contracts.tally import Tally, tally_from_plain, total
 from catalog.contracts.whole import check_whole, judge_totals, limit_of, views_of
@@ -67,11 +67,7 @@ def _find(
         without = [rule.name for rule in of_parts if needs_files(rule)]
         skipped = dict.fromkeys(without, "the files of a stored partition are not here")
         of_parts = [rule for rule in of_parts if rule.name not in skipped]
-    found, num_checked = [], 0
-    for part in subject.parts if of_parts else ():
-        tallies, is_new = _find_in_part(storage, subject, part, of_parts, key)
-        found.append(tallies)
-        num_checked += is_new
+    found, num_checked = _find_in_parts(storage, subject, of_parts, key) if of_parts else ([], 0)
     totals = {rule.name: total(tallies[rule.name] for tallies in found) for rule in of_parts}
     limited = [rule for rule in of_parts if limit_of(rule) is not None]
     whole, absent = check_whole(subject, [rule for rule in rules if not is_of_partitions(rule)])
@@ -79,25 +75,52 @@ def _find(
     return Findings(tallies, {**skipped, **absent}, num_checked)
 
 
-def _find_in_part(
+def _find_in_parts(
+    storage: Storage | None, subject: Subject, rules: Sequence[Rule], key: Sequence[str]
+) -> tuple[list[dict[str, Tally]], int]:
+    """Check the partitions of whose content nothing is known; return all tallies, and how many."""
+    known = [_known(storage, subject, part, rules, key) for part in subject.parts]
+    unknown = [part for part, tallies in zip(subject.parts, known, strict=True) if tallies is None]
+    checked = check_parts(unknown, rules, key)
+    found = []
+    for part, tallies in zip(subject.parts, known, strict=True):
+        if tallies is None:
+            tallies = next(checked)
+            _keep_part(storage, subject, part, rules, key, tallies)
+        found.append(tallies)
+    return found, len(unknown)
+
+
+def _known(
     storage: Storage | None,
     subject: Subject,
     part: CheckedPart,
     rules: Sequence[Rule],
     key: Sequence[str],
-) -> tuple[dict[str, Tally], bool]:
-    """Check a partition, or take what was found of its content before."""
+) -> dict[str, Tally] | None:
+    """Return what was found of a partition's content before, if anything."""
     if storage is None or part.stored is None:
-        return check_part(part, rules, key), True
-    name = _part_name(subject, part, rules, key)
-    value = read_record(storage, name)
-    if value is not None:
-        return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}, False
-    tallies = check_part(part, rules, key)
+        return None
+    value = read_record(storage, _part_name(subject, part, rules, key))
+    if value is None:
+        return None
+    return {rule: tally_from_plain(tally) for rule, tally in value["rules"].items()}
+
+
+def _keep_part(
+    storage: Storage | None,
+    subject: Subject,
+    part: CheckedPart,
+    rules: Sequence[Rule],
+    key: Sequence[str],
+    tallies: dict[str, Tally],
+) -> None:
+    """Remember what was found of a partition's content."""
+    if storage is None or part.stored is None:
+        return
     plain = {rule: tally.plain() for rule, tally in tallies.items()}
     record = {"step": subject.step, "part": part.stored.receipt.fingerprint, "rules": plain}
-    keep(storage, name, record)
-    return tallies, True
+    keep(storage, _part_name(subject, part, rules, key), record)
 
 
 def keep(storage: Storage, name: str, record: dict[str, Any]) -> None:

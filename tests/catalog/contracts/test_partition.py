@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from contract_tables import contract, subject
 
-from catalog.contracts.partition import check_part, expectation_of, is_of_partitions, needs_files
+from catalog.contracts.partition import check_parts, expectation_of, is_of_partitions, needs_files
 from catalog.contracts.tally import Tally
 from data_contracts.contract import Contract
 from data_contracts.errors import ContractError
@@ -16,7 +16,8 @@ from data_contracts.errors import ContractError
 
 def checked(terms: Contract, table: pa.Table) -> dict[str, Tally]:
     (part,) = subject(table).parts
-    return check_part(part, [rule for rule in terms.rules if is_of_partitions(rule)], terms.key)
+    (found,) = check_parts([part], [r for r in terms.rules if is_of_partitions(r)], terms.key)
+    return found
 
 
 def expecting(type_: str, **kwargs: Any) -> dict[str, Any]:
