@@ -2,7 +2,7 @@
 
     python benchmarks/contracts.py --rows 1000000 [--folder FOLDER]
 
-Writes that many short documents (about a twentieth of them repeated) in files of 50,000, runs the
+Writes that many short documents (about a twentieth of them repeated) in files of 200,000, runs the
 recipe my-text on them without contracts, then holds each step's dataset against its shipped
 contract: with nothing known, with the partitions known (as most are in a night), with all known.
 The limit is max(2 s, 5 % of the step's seconds); the import of Great Expectations, once per
@@ -31,7 +31,7 @@ from store.datasets import Dataset
 from store.runs import get_run
 from store.storage import Storage
 
-ROWS_PER_FILE = 50_000
+ROWS_PER_FILE = 200_000  # 75 MB, about half of what a partition is meant to be
 WORDS = """
 the of and to in that is was for on with as his they at be this from have or by one had not but what
 all were when we there can an your which their said if do will each about how up out them then she

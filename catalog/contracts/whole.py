@@ -47,21 +47,12 @@ def check_whole(subject: Subject, rules: Sequence[Rule]) -> tuple[dict[str, Tall
     views = subject.views()
     skipped = {rule.name: why for rule in rules if (why := _absent(rule, views))}
     asked = [rule for rule in rules if rule.name not in skipped]
-    tallies: dict[str, Tally] = {}
-    measured: dict[str, _Measured] = {}
     with connect(views) as connection:
-        for rule in asked:
-            if isinstance(rule.check, Measure):
-                asked_for = f"{rule.check.name} {rule.check.arguments}"
-                if asked_for not in measured:  # often there are two limits of one measure
-                    measured[asked_for] = _measure(connection, subject, rule.check)
-                found = _judge_measured(rule, measured[asked_for])
-                if isinstance(found, Skipped):
-                    skipped[rule.name] = found.why
-                else:
-                    tallies[rule.name] = found
+        measured = _measured(connection, subject, asked)
+        not_measured = {n: found.why for n, found in measured.items() if isinstance(found, Skipped)}
+        tallies = _judge_measured([rule for rule in asked if rule.name in measured], measured)
         tallies |= _judge_facts(connection, [r for r in asked if not isinstance(r.check, Measure)])
-    return tallies, skipped
+    return tallies, {**skipped, **not_measured}
 
 
 def limit_of(rule: Rule) -> Limit | None:
@@ -81,7 +72,10 @@ def judge_totals(rules: Sequence[Rule], totals: Mapping[str, Tally]) -> dict[str
     """Judge sums over partitions of rules that have a limit; the tallies with what was found."""
     asked = [rule for rule in rules if totals[rule.name].problem is None]
     kept = _kept([(rule, totals[rule.name].num_broken) for rule in asked])
-    judged = {name: _judged_total(totals[name], is_kept) for name, is_kept in kept.items()}
+    judged = {
+        rule.name: _judged_total(totals[rule.name], is_kept)
+        for rule, is_kept in zip(asked, kept, strict=True)
+    }
     return {rule.name: judged.get(rule.name, totals[rule.name]) for rule in rules}
 
 
@@ -105,19 +99,21 @@ def _absent(rule: Rule, views: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _kept(facts: Sequence[tuple[Rule, Any]]) -> dict[str, bool]:
-    """Let Great Expectations judge one number of each rule; those of one limit in one frame.
+def _kept(facts: Sequence[tuple[Rule, Any]]) -> list[bool]:
+    """Let Great Expectations judge numbers by their rules' limits; those of one limit in one frame.
 
     Integers and floats stand apart, since Arrow takes no large integer into a column of floats.
     """
-    by_limit: dict[str, list[tuple[Rule, Any]]] = {}
-    for rule, number in facts:
+    by_limit: dict[str, list[int]] = {}
+    for position, (rule, number) in enumerate(facts):
         of = f"{limit_of(rule)}, {type(number).__name__}"
-        by_limit.setdefault(of, []).append((rule, number))
-    kept: dict[str, bool] = {}
-    for group in by_limit.values():
-        judged = _values_kept([number for _, number in group], group[0][0])
-        kept |= {rule.name: one for (rule, _), one in zip(group, judged, strict=True)}
+        by_limit.setdefault(of, []).append(position)
+    kept = [False] * len(facts)
+    for positions in by_limit.values():
+        rule = facts[positions[0]][0]
+        judged = _values_kept([facts[position][1] for position in positions], rule)
+        for position, is_kept in zip(positions, judged, strict=True):
+            kept[position] = is_kept
     return kept
 
 
@@ -137,6 +133,21 @@ def _values_kept(values: Sequence[Any], rule: Rule) -> list[bool]:
 _Measured: TypeAlias = "list[Value] | Skipped | str"
 
 
+def _measured(
+    connection: duckdb.DuckDBPyConnection, subject: Subject, rules: Sequence[Rule]
+) -> dict[str, _Measured]:
+    """Return what each rule's measure gives; what two rules have different limits for, once."""
+    known: dict[str, _Measured] = {}
+    found: dict[str, _Measured] = {}
+    for rule in rules:
+        if isinstance(rule.check, Measure):
+            asked_for = f"{rule.check.name} {rule.check.arguments}"
+            if asked_for not in known:
+                known[asked_for] = _measure(connection, subject, rule.check)
+            found[rule.name] = known[asked_for]
+    return found
+
+
 def _measure(connection: duckdb.DuckDBPyConnection, subject: Subject, check: Measure) -> _Measured:
     """Return the values of a measure, why there are none, or (a text) why it cannot be measured."""
     if check.name not in MEASURES:
@@ -147,20 +158,36 @@ def _measure(connection: duckdb.DuckDBPyConnection, subject: Subject, check: Mea
         return f"it cannot be measured: {first_line(error)}"
 
 
-def _judge_measured(rule: Rule, values: _Measured) -> Tally | Skipped:
-    """Judge each value of a measure by the rule's limit."""
-    if isinstance(values, Skipped):
-        return values
-    if isinstance(values, str):
-        return Tally(1, 1, kept=False, problem=values)
-    kept = _values_kept([value.value for value in values], rule)
-    broken = [value for value, is_kept in zip(values, kept, strict=True) if not is_kept]
+def _judge_measured(rules: Sequence[Rule], measured: Mapping[str, _Measured]) -> dict[str, Tally]:
+    """Judge each value of the rules' measures by its limit."""
+    tallies: dict[str, Tally] = {}
+    facts: list[tuple[Rule, Value]] = []
+    for rule in rules:
+        values = measured[rule.name]
+        if isinstance(values, str):
+            tallies[rule.name] = Tally(1, 1, kept=False, problem=values)
+        elif not isinstance(values, Skipped):
+            facts += [(rule, value) for value in values]
+    kept = _kept([(rule, value.value) for rule, value in facts])
+    for rule in rules:
+        of_rule = [
+            (value, is_kept)
+            for (of, value), is_kept in zip(facts, kept, strict=True)
+            if of.name == rule.name
+        ]
+        if of_rule:
+            tallies[rule.name] = _tally_of_values(of_rule)
+    return tallies
+
+
+def _tally_of_values(judged: Sequence[tuple[Value, bool]]) -> Tally:
+    broken = [value for value, is_kept in judged if not is_kept]
     return Tally(
-        num_checked=len(values),
+        num_checked=len(judged),
         num_broken=len(broken),
         kept=not broken,
         samples=tuple(map(_label, broken[:MAX_SAMPLES])),
-        observed=_label(max(values, key=lambda value: value.value)),
+        observed=_label(max((value for value, _ in judged), key=lambda value: value.value)),
     )
 
 
@@ -178,8 +205,8 @@ def _judge_facts(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -
     }
     numbers = [(rule, number) for rule, number in found if not isinstance(number, str)]
     kept = _kept(numbers)
-    for rule, number in numbers:
-        is_kept, examples = kept[rule.name], _sql(rule)[1]
+    for (rule, number), is_kept in zip(numbers, kept, strict=True):
+        examples = _sql(rule)[1]
         samples = ask_examples(connection, examples) if examples and not is_kept else ()
         # A count of rows that must be none says itself how many are broken.
         counted = isinstance(number, int) and limit_of(rule) == Limit("mustBe", 0)

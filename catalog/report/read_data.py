@@ -88,7 +88,7 @@ def _bytes_by_reason(opened: OpenedRun, ask: Ask, step: str) -> dict[str, int]:
     join = "" if step == INGEST else f"JOIN {quoted(step)} USING (doc_id)"
     found = ask(
         f"""
-        SELECT coalesce({reason}, '') AS reason, sum(num_bytes)::BIGINT AS size
+        SELECT coalesce({reason}, '') AS reason, coalesce(sum(num_bytes), 0)::BIGINT AS size
         FROM (SELECT doc_id, num_bytes FROM {SIGNALS}) {join} GROUP BY ALL
         """
     )

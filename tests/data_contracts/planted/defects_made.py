@@ -60,15 +60,6 @@ def text_on_both_sides(planted: Planted) -> Sequence[str]:
     return [train["doc_id"], heldout["doc_id"]]
 
 
-@defect("curated", "normalised_texts_on_one_side")
-def normalised_text_on_both_sides(planted: Planted) -> Sequence[str]:
-    train, heldout = planted.where(split="train")[0], planted.where(split="heldout")[0]
-    hashes = planted.view("signatures")
-    found = _of(hashes, heldout["doc_id"])["normal_hash"]
-    _of(hashes, train["doc_id"])["normal_hash"] = found
-    return [train["doc_id"], heldout["doc_id"], found]
-
-
 @defect("curated", "lengths_of_texts")
 def length_of_another_text(planted: Planted) -> Sequence[str]:
     row = planted.rows[3]

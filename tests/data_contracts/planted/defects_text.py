@@ -77,13 +77,6 @@ def many_quarantined(planted: Planted) -> Sequence[str]:
     return ["file-0.jsonl", "empty text", "records=1"]
 
 
-@defect("documents", "length_drift")
-def longer_texts(planted: Planted) -> Sequence[str]:
-    lengths = [len(row["text"]) for row in planted.rows]
-    baseline_with(planted, text=["x" * length for length in resampled(lengths, STRONG)])
-    return ["strlen(text) = 0."]
-
-
 @defect("documents", "repairs_drift")
 def fewer_repairs(planted: Planted) -> Sequence[str]:
     baseline_with(planted, num_repairs=[number % 2 for number, _ in enumerate(planted.rows)])
