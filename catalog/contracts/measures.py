@@ -16,11 +16,13 @@ from catalog.contracts.part_measures import (
     shards_unlike_rows,
     token_ids_outside,
     tokenizers_broken,
+    unclean_texts,
 )
 from catalog.contracts.subject import BASELINE, CheckedPart
 from catalog.contracts.tally import Tally
 
 PART_MEASURES: dict[str, Callable[[CheckedPart, Mapping[str, Any]], Tally]] = {
+    "unclean_texts": unclean_texts,
     "token_ids_outside": token_ids_outside,
     "shards_unlike_rows": shards_unlike_rows,
     "tokenizers_broken": tokenizers_broken,

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as at
 
 from catalog.contracts.measured import check_arguments
 from catalog.contracts.subject import CheckedPart
-from catalog.contracts.tally import Tally
+from catalog.contracts.tally import Tally, shown_row
 from data_contracts.errors import Damaged, InputError
 from data_contracts.shards import ShardSet, open_shards
 from data_contracts.tokenizer import Tokenizer
@@ -50,6 +51,45 @@ def tokenizers_broken(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
         except (Damaged, InputError) as error:
             broken.append(f"{row['name']}: {error}")
     return Tally(len(rows), len(broken), samples=tuple(broken))
+
+
+def unclean_texts(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
+    """Count the texts of ``of`` that are empty or hold a C0 control but tab and line feed.
+
+    Looks at the bytes: within UTF-8 those below 32 are nothing but these controls. A regular
+    expression takes five times as long.
+    """
+    check_arguments("unclean_texts", arguments, ("of",))
+    name = str(arguments.get("of", "text"))
+    if name not in part.schema.names:
+        return Tally(1, 1, kept=False, problem=f"there is no column {name!r}")
+    column = _table(part, [name])[name]
+    positions, start = [], 0
+    for chunk in column.chunks:
+        positions += [start + row for row in _unclean(chunk)]
+        start += len(chunk)
+    key = [part.schema.names[0]]
+    named = _table(part, key).take(positions[:10]).to_pylist() if positions else []
+    return Tally(len(column), len(positions), samples=tuple(map(shown_row, named)))
+
+
+def _unclean(texts: pa.Array) -> list[int]:
+    """Return the rows of an array of strings that are empty, or whose bytes hold a control."""
+    if not len(texts):
+        return []
+    width = np.int64 if at.is_large_string(texts.type) else np.int32
+    _, offsets_buffer, data = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, width)[texts.offset : texts.offset + len(texts) + 1]
+    empty = np.flatnonzero((np.diff(offsets) == 0) & texts.is_valid().to_numpy(False))
+    if data is None:
+        return empty.tolist()
+    found = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    low = found < 32
+    if np.count_nonzero(low) == np.count_nonzero(found == 9) + np.count_nonzero(found == 10):
+        return empty.tolist()
+    where = np.flatnonzero(low & (found != 9) & (found != 10)) + offsets[0]
+    rows = np.searchsorted(offsets, where, "right") - 1
+    return np.union1d(empty, rows).tolist()
 
 
 def _of_shards(part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally]) -> Tally:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from contract_tables import subject
 
+from catalog.contracts.folder import folder_subject
 from catalog.contracts.measures import PART_MEASURES
 from catalog.contracts.subject import CheckedPart
 from data_contracts.errors import ContractError, Damaged
@@ -181,3 +184,33 @@ def test_they_take_no_arguments(name):
     (part,) = subject(pa.table({"x": [1]})).parts
     with pytest.raises(ContractError, match=f"{name} takes no `size`"):
         PART_MEASURES[name](part, {"size": 3})
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_unclean_texts_are_those_that_python_finds(tmp_path, kind):
+    draw, num_unclean = random.Random(3), 0
+    marks = ["", "\x00", "\x1f", "\t", "\n", "\x0b", "\r", "é", "\x7f", "\u0085", "漢", "a b"]
+    for number in range(40):
+        texts = ["".join(draw.choices(marks, k=draw.randrange(4))) for _ in range(30)] + [None]
+        path = tmp_path / f"{number}.parquet"
+        ids = pa.array([f"d{n}" for n in range(31)])
+        table = pa.table({"id": ids, "text": pa.array(texts, kind)}).slice(number % 5)
+        pq.write_table(table, path, row_group_size=7)
+        (part,) = folder_subject(path, "documents").parts
+        unclean = [
+            i
+            for i, text in table.select(["id", "text"]).to_pandas().itertuples(index=False)
+            if isinstance(text, str)
+            and (not text or any(ord(c) < 32 and c not in "\t\n" for c in text))
+        ]
+        found = PART_MEASURES["unclean_texts"](part, {"of": "text"})
+        assert (found.num_checked, found.num_broken) == (len(table), len(unclean))
+        assert found.samples == tuple(f"id={i!r}" for i in unclean[:10])
+        num_unclean += len(unclean)
+    assert num_unclean > 100
+
+
+def test_unclean_texts_of_no_column_are_a_problem(tmp_path):
+    pq.write_table(pa.table({"id": ["a"]}), tmp_path / "a.parquet")
+    (part,) = folder_subject(tmp_path, "documents").parts
+    assert "no column 'text'" in PART_MEASURES["unclean_texts"](part, {}).problem

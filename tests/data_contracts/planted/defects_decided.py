@@ -29,20 +29,6 @@ def reason_of_no_namespace(planted: Planted) -> Sequence[str]:
     return [first["doc_id"], second["doc_id"], "too.short!"]
 
 
-@defect("decisions", "every_document_decided")
-def document_not_decided(planted: Planted) -> Sequence[str]:
-    gone = planted.rows.pop(9)
-    planted.recount()
-    return [gone["doc_id"], "not decided"]
-
-
-@defect("decisions", "every_document_decided", 2)
-def decided_another(planted: Planted) -> Sequence[str]:
-    gone = planted.rows[9]["doc_id"]
-    planted.rows[9]["doc_id"] = HASH
-    return [gone, HASH, "no document"]
-
-
 @defect("decisions", "sources_survive")
 def source_dropped(planted: Planted) -> Sequence[str]:
     for number, row in enumerate(planted.rows):
@@ -156,38 +142,17 @@ def _twins(planted: Planted, column: str) -> tuple[dict[str, object], dict[str, 
     raise LookupError(f"no two rows have one {column}")
 
 
-@defect("signatures", "buckets_possible", 2, also=["equal_texts_in_one_bucket"])
+@defect("signatures", "buckets_possible", 2)
 def buckets_impossible(planted: Planted) -> Sequence[str]:
     first, second = _twins(planted, "normal_hash")
     first["bucket"], second["bucket"] = -1, 65_536
     return [str(first["doc_id"]), str(second["doc_id"])]
 
 
-@defect("signatures", "one_row_per_document", 2)
-def hashes_of_another(planted: Planted) -> Sequence[str]:
-    gone = planted.rows[4]["doc_id"]
-    planted.rows[4]["doc_id"] = HASH
-    return [gone, HASH, "no hashes", "no document"]
-
-
 @defect("signatures", "hashes_of_documents")
 def another_hash(planted: Planted) -> Sequence[str]:
     planted.rows[6]["text_hash"] = HASH
     return [planted.rows[6]["doc_id"], HASH]
-
-
-@defect("signatures", "equal_texts_equal_normalised")
-def normalised_apart(planted: Planted) -> Sequence[str]:
-    first, second = _twins(planted, "text_hash")
-    second["normal_hash"] = HASH
-    return [str(first["text_hash"])]
-
-
-@defect("signatures", "equal_texts_in_one_bucket")
-def buckets_apart(planted: Planted) -> Sequence[str]:
-    first, second = _twins(planted, "normal_hash")
-    second["bucket"] = 7
-    return [str(first["normal_hash"]), "other_bucket=7"]
 
 
 @defect("edges", "ends_are_documents", 3)
@@ -199,6 +164,13 @@ def ends_unknown(planted: Planted) -> Sequence[str]:
     documents = planted.view("documents")
     documents[:] = [row for row in documents if row["doc_id"] not in (left, right)]
     return [left, right]
+
+
+@defect("edges", "similarities_possible", 3)
+def similarities_impossible(planted: Planted) -> Sequence[str]:
+    first, second, third = planted.rows[:3]
+    first["jaccard"], second["containment"], third["rule_version"] = 1.5, -0.25, 0
+    return ["jaccard=1.5", "containment=-0.25", "rule_version=0"]
 
 
 @defect("edges", "smaller_id_first")
@@ -281,17 +253,6 @@ def partner_not_kept(planted: Planted) -> Sequence[str]:
     return [row["doc_id"] for row in (first, *rest[:2])]
 
 
-@defect("choices", "partner_is_equal", 2)
-def partner_of_another_text(planted: Planted) -> Sequence[str]:
-    partners = {row["partner_id"] for row in planted.rows}
-    other = next(row for row in planted.where(keep=True) if row["doc_id"] not in partners)
-    reasons = ("duplicate.exact_text", "duplicate.exact_normalised")
-    spoiled = [planted.where(reason=reason)[0] for reason in reasons]
-    for row in spoiled:
-        row["partner_id"] = other["doc_id"]
-    return [row["doc_id"] for row in spoiled]
-
-
 @defect("choices", "one_kept_per_text")
 def two_kept(planted: Planted) -> Sequence[str]:
     row = planted.where(keep=False)[0]
@@ -299,13 +260,6 @@ def two_kept(planted: Planted) -> Sequence[str]:
     row |= {"keep": True, **dict.fromkeys(nothing)}
     planted.recount()
     return [row["doc_id"]]
-
-
-@defect("choices", "every_kept_decision_chosen", 2)
-def chosen_another(planted: Planted) -> Sequence[str]:
-    row = planted.where(keep=False)[1]
-    gone, row["doc_id"] = row["doc_id"], HASH
-    return [gone, HASH, "no choice", "not kept before"]
 
 
 @defect("choices", "reasons_drift")
@@ -357,10 +311,3 @@ def nothing_to_train_on(planted: Planted) -> Sequence[str]:
     for row in planted.rows:
         row["split"] = "heldout"
     return []
-
-
-@defect("splits", "every_kept_choice_split", 2)
-def split_another(planted: Planted) -> Sequence[str]:
-    gone = planted.rows[5]["doc_id"]
-    planted.rows[5]["doc_id"] = HASH
-    return [gone, HASH, "not split", "not kept before"]

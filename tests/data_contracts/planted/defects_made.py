@@ -52,28 +52,11 @@ def unlike_documents(planted: Planted) -> Sequence[str]:
     return [row["doc_id"] for row in planted.rows[:4]]
 
 
-@defect("curated", "texts_on_one_side")
-def text_on_both_sides(planted: Planted) -> Sequence[str]:
-    train, heldout = planted.where(split="train")[0], planted.where(split="heldout")[0]
-    train["text_hash"] = heldout["text_hash"]
-    _of(planted.view("documents"), train["doc_id"])["text_hash"] = heldout["text_hash"]
-    return [train["doc_id"], heldout["doc_id"]]
-
-
 @defect("curated", "lengths_of_texts")
 def length_of_another_text(planted: Planted) -> Sequence[str]:
     row = planted.rows[3]
     row["text"] += "!"
     return [row["doc_id"], f"of_text={len(row['text'])}"]
-
-
-@defect("curated", "sizes_as_measured", 2)
-def sizes_unlike_signals(planted: Planted) -> Sequence[str]:
-    first, second = planted.rows[:2]
-    signals = planted.view("signals")
-    _of(signals, first["doc_id"])["num_words"] += 1
-    _of(signals, second["doc_id"])["num_chars"] += 1
-    return [first["doc_id"], second["doc_id"]]
 
 
 def _register() -> None:

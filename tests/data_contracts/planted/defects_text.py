@@ -24,7 +24,7 @@ COUNTS = [
 MEANS = ["mean_word_chars", "hash_words_ratio", "ellipsis_words_ratio"]
 
 
-@defect("documents", "text.no_controls", 3)
+@defect("documents", "text.clean", 3)
 def controls(planted: Planted) -> Sequence[str]:
     for row, mark in zip(planted.rows, "\x00\x0b\x1f", strict=False):
         row["text"] = f"be{mark}fore"
@@ -32,7 +32,7 @@ def controls(planted: Planted) -> Sequence[str]:
     return [row["doc_id"] for row in planted.rows[:3]]
 
 
-@defect("documents", "text.not_empty")
+@defect("documents", "text.clean")
 def no_text(planted: Planted) -> Sequence[str]:
     planted.rows[5]["text"] = ""
     return [planted.rows[5]["doc_id"]]
@@ -169,17 +169,6 @@ def classes_overlap(planted: Planted) -> Sequence[str]:
     return [planted.rows[2]["doc_id"]]
 
 
-@defect("signals", "one_row_per_document")
-def document_not_measured(planted: Planted) -> Sequence[str]:
-    return [planted.rows.pop(8)["doc_id"], "not measured"]
-
-
-@defect("signals", "one_row_per_document")
-def measured_no_document(planted: Planted) -> Sequence[str]:
-    gone = planted.view("documents").pop(8)
-    return [gone["doc_id"], "no document"]
-
-
 def _stop_words(row: dict[str, Any]) -> float:
     return float(row["num_stop_words"] / row["num_words"])
 
@@ -248,4 +237,5 @@ def _register(name: str) -> None:
 
 
 for _name in DRIFTING:
-    _register(_name)
+    if _name != "word_length":  # held still with the others, asked by no rule
+        _register(_name)
