@@ -44,12 +44,10 @@ def on_the_other_side(planted: Planted) -> Sequence[str]:
     return [row["doc_id"], "wanted='train'"]
 
 
-@defect("curated", "texts_of_documents", 4)
+@defect("curated", "texts_of_documents")
 def unlike_documents(planted: Planted) -> Sequence[str]:
-    values = {"text_hash": HASH, "record_key": "other", "kind": "code", "num_repairs": 99}
-    for row, (name, value) in zip(planted.rows, values.items(), strict=False):
-        row[name] = value
-    return [row["doc_id"] for row in planted.rows[:4]]
+    planted.rows[0]["text_hash"] = HASH
+    return [planted.rows[0]["doc_id"], HASH]
 
 
 @defect("curated", "lengths_of_texts")
