@@ -53,22 +53,24 @@ def write_checks_page(storage: Storage) -> str:
 
 
 def checks_table(result: CheckResult) -> list[dict[str, str | int]]:
-    """Return a result as rows of a table, a rule each: the broken first, then the skipped.
+    """Return a result as rows of a table, a rule each: broken, then passed, then skipped.
 
-    Columns: rule, severity, result, expectation, observed (or why it was not checked), broken (how
-    many), samples. Unseen characters are spelt out.
+    Columns: rule, severity, result, broken (how many), observed (or why it was not checked),
+    samples, what must hold, and last, being long, the expectation. Unseen characters are spelt out.
     """
+    order = {"broken": 0, "passed": 1, "skipped": 2}
     return [
         {
             "rule": shown(rule.rule),
             "severity": rule.severity,
             "result": rule.state,
-            "expectation": shown(rule.expectation, _MAX_TABLE_CHARS),
-            "observed": shown(rule.observed or rule.why or ""),
             "broken": rule.num_broken,
+            "observed": shown(rule.observed or rule.why or ""),
             "samples": shown("\n".join(rule.samples), _MAX_TABLE_CHARS),
+            "what must hold": shown(rule.description, _MAX_TABLE_CHARS),
+            "expectation": shown(rule.expectation, _MAX_TABLE_CHARS),
         }
-        for rule in broken_first(result)
+        for rule in sorted(broken_first(result), key=lambda rule: order[rule.state])
     ]
 
 

@@ -709,17 +709,19 @@ def test_the_table_has_the_broken_rules_first() -> None:
     )
     given = ("documents", "ingest", "d", "1.0.0", "c", "o", None)
     rows = checks_table(CheckResult(*given, rules))
-    assert [row["rule"] for row in rows] == ["d", "c", "b", "a"]
+    assert [row["rule"] for row in rows] == ["d", "c", "a", "b"]
     assert rows[1] == {
         "rule": "c",
         "severity": "warn",
         "result": "broken",
-        "expectation": "expect_this(a=1)",
-        "observed": "",
         "broken": 2,
+        "observed": "",
         "samples": "x=1\ny=\\x1b2",
+        "what must hold": rules[2].description,
+        "expectation": "expect_this(a=1)",
     }
-    assert rows[2]["observed"] == "no \\u202erun"
+    assert list(rows[1])[-1] == "expectation"  # it is long
+    assert rows[3]["observed"] == "no \\u202erun"
     assert len(str(rows[0]["samples"])) <= 2000
     assert all(isinstance(value, str | int) for row in rows for value in row.values())
     assert len({tuple(row) for row in rows}) == 1
