@@ -6,7 +6,9 @@ of the run that was accepted last. Whatever was held before is found under ``che
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -17,7 +19,7 @@ from data_contracts.errors import ContractError, ContractViolation, StoreError
 from data_contracts.read_contract import load_contract
 from data_contracts.results import CheckResult
 from flows.recipe import Recipe
-from store.datasets import Dataset, read_dataset
+from store.datasets import Dataset, made_how, read_dataset
 from store.hints import nearest
 from store.storage import Storage
 
@@ -54,22 +56,40 @@ def hold(
     contract: Contract,
     dataset: Dataset,
     upstream: Mapping[str, Dataset],
-    baseline: str | None,
+    baseline: Mapping[str, str],
     schemas: Mapping[str, pa.Schema],
 ) -> tuple[str, CheckResult]:
     """Hold a step's dataset against its contract; return the result's name in the home, and it.
 
     ``upstream`` are the datasets before it by step, ``schemas`` those of all steps' rows;
-    ``baseline`` is what was accepted last.
+    ``baseline`` are the datasets that were accepted last, by step.
     """
-    before = None
-    if baseline is not None:
-        try:
-            before = read_dataset(storage, dataset.step, baseline)
-        except StoreError:  # collected since, or damaged: as if it had never been accepted
-            before = None
+    before, accepted = None, baseline.get(dataset.step)
+    changed = changed_steps(storage, {**upstream, dataset.step: dataset}, baseline)
+    if accepted is not None and not changed:
+        with contextlib.suppress(StoreError):  # collected since, or damaged: as if never accepted
+            before = read_dataset(storage, dataset.step, accepted)
     subject = subject_of(storage, dataset, upstream, before, schemas)
+    if accepted is not None and changed:
+        why = f"{', '.join(changed)} is made otherwise than in the run that was accepted"
+        subject = replace(subject, why_no_baseline=why)
     return result_name(subject, contract), check_dataset(storage, subject, contract)
+
+
+def changed_steps(
+    storage: Storage, datasets: Mapping[str, Dataset], baseline: Mapping[str, str]
+) -> list[str]:
+    """Return the steps whose config, version or libraries are others than in the baseline.
+
+    What then differs was meant to: drift is of data, while everything else stays as it is.
+    """
+    changed = []
+    for step, dataset in datasets.items():
+        before = made_how(storage, step, baseline[step]) if step in baseline else None
+        now = made_how(storage, step, dataset.fingerprint)
+        if before is not None and now is not None and before != now:
+            changed.append(step)
+    return changed
 
 
 def violation(storage: Storage, run: str, step: str, result: CheckResult) -> ContractViolation:

@@ -269,6 +269,20 @@ def read_dataset(storage: Storage, step: str, fingerprint: str) -> Dataset:
     return Dataset(step, tuple(_receipts(storage, step, body["parts"])))
 
 
+def made_how(storage: Storage, step: str, fingerprint: str) -> dict[str, Any] | None:
+    """Return version, config and libraries with which a dataset was made; the inputs stay out.
+
+    They are those of every partition, so one receipt is read. None if there is no partition, or
+    nothing left to read.
+    """
+    value = storage.read_json_or_none(manifest_name(step, fingerprint))
+    parts = (value or {}).get("parts") or []
+    receipt = read_receipt(storage, step, parts[0]["fingerprint"]) if parts else None
+    if receipt is None:
+        return None
+    return {key: receipt.made_from.get(key) for key in ("version", "config", "libraries")}
+
+
 def _receipts(storage: Storage, step: str, parts: Sequence[dict[str, str]]) -> list[Receipt]:
     receipts = []
     for part in parts:

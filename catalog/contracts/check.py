@@ -73,6 +73,7 @@ def result_name(subject: Subject, contract: Contract) -> str:
         "contract": contract.digest,
         "version": contract.version,
         "owner": contract.owner,
+        "why_no_baseline": subject.why_no_baseline,
         "fresh_seconds": contract.freshness_seconds,
         "others": {view: found for view, found in subject.identity.items() if view in needed},
     }
@@ -120,6 +121,8 @@ def _find_all(storage: Storage | None, subject: Subject, contract: Contract) -> 
 def _nothing_to_compare(subject: Subject) -> str | None:
     """Say why a dataset has no baseline other than itself; None if it has one."""
     if subject.baseline is None:
+        if subject.why_no_baseline:
+            return subject.why_no_baseline
         return "no run was accepted yet" if subject.step else "no baseline was named"
     return (
         "it is the baseline itself" if subject.identity.get(BASELINE) == subject.dataset else None

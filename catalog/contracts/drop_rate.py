@@ -31,31 +31,36 @@ def drop_rate(
     by = arguments.get("by", ["source"])
     check_known("by", by if isinstance(by, list) else [by], ("source", "reason"))
     min_rows = whole_number("min_rows", arguments.get("min_rows", MIN_ROWS))
-    joined = _JOINED if "source" in by else _ALONE
-    grouped = "source, coalesce(reason, '')" if "reason" in by else "source, ''"
-    found = ask_rows(
-        connection,
-        f"""
-        WITH decided AS ({joined}),
-        totals AS (SELECT source, count(*) AS total FROM decided GROUP BY source)
-        SELECT label, reason, dropped / total AS value, total FROM (
-            SELECT {grouped.replace("source,", "source AS label,")} AS reason,
-                count(*) FILTER (NOT keep) AS dropped
-            FROM decided GROUP BY ALL
-        ) JOIN totals ON source = label
-        WHERE total >= $min_rows ORDER BY value DESC, label, reason
-        """,
-        min_rows=min_rows,
-    )
-    if not found:
+    counts = _counts(connection, with_source="source" in by)
+    totals: dict[str, int] = {}
+    for row in counts:
+        totals[row["source"]] = totals.get(row["source"], 0) + row["num_rows"]
+    totals = {source: total for source, total in totals.items() if total >= min_rows}
+    if not totals:
         return Skipped(f"no source has {min_rows} documents")
-    dropped = [row for row in found if row["value"] > 0 or "reason" not in by]
-    if not dropped:
-        return [Value("all", 0.0, sum(row["total"] for row in found))]
-    return [
-        Value(": ".join(filter(None, (row["label"], row["reason"]))), row["value"], row["total"])
-        for row in dropped
+    dropped: dict[tuple[str, str], int] = {}
+    for row in counts:
+        if row["source"] in totals and (not row["keep"] or "reason" not in by):
+            label = row["source"], (row["reason"] or "") if "reason" in by else ""
+            dropped[label] = dropped.get(label, 0) + (0 if row["keep"] else row["num_rows"])
+    values = [
+        Value(": ".join(filter(None, label)), number / totals[label[0]], totals[label[0]])
+        for label, number in dropped.items()
     ]
+    values.sort(key=lambda value: (-value.value, value.label))
+    return values or [Value("all", 0.0, sum(totals.values()))]
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, with_source: bool) -> list[dict[str, Any]]:
+    """Count documents by source, reason and whether they are kept; once for a connection."""
+    name, rows = ("decided_by_source", _JOINED) if with_source else ("decided", _ALONE)
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE IF NOT EXISTS {name} AS
+        SELECT source, reason, keep, count(*) AS num_rows FROM ({rows}) GROUP BY ALL
+        """
+    )
+    return ask_rows(connection, f"SELECT * FROM {name} ORDER BY ALL")
 
 
 _JOINED = (

@@ -47,7 +47,7 @@ def needs_files(rule: Rule) -> bool:
 def check_parts(
     parts: Sequence[CheckedPart], rules: Sequence[Rule], key: Sequence[str]
 ) -> Iterator[dict[str, Tally]]:
-    """Check partitions, in their order: DuckDB counts in several at once, the gate judges.
+    """Check partitions, in their order: several at once are counted and measured, the gate judges.
 
     Great Expectations runs on the calling thread alone, as it does not say that it may do else.
     """
@@ -58,21 +58,28 @@ def check_parts(
 
 
 def _count(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
-    """Count the values of a partition that break rules which count values."""
+    """Count and measure what of a partition breaks rules which do that."""
     counts = [rule for rule in rules if isinstance(rule.check, Count)]
     names = [name for name in key if name in part.schema.names]
-    return count_in_part(counts, part.rows, part.schema, names) if counts else {}
+    tallies = count_in_part(counts, part.rows, part.schema, names) if counts else {}
+    for rule in rules:
+        if isinstance(rule.check, Measure):
+            try:
+                measure = PART_MEASURES[rule.check.name]
+                tallies[rule.name] = measure(part, rule.check.arguments)
+            except ContractError as error:
+                tallies[rule.name] = Tally(1, 1, False, problem=f"it cannot be measured: {error}")
+    return tallies
 
 
 def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
-    """Check one partition against the rules of partitions that count no values.
+    """Check one partition against the rules that Great Expectations judges on it.
 
     Returns a tally for each; ``key`` names the columns by which broken rows are shown.
     """
     key = [name for name in key if name in part.schema.names]
     of_schema = [rule for rule in rules if isinstance(rule.check, HasColumns | HasType)]
     expected = [rule for rule in rules if isinstance(rule.check, Expect)]
-    measured = [rule for rule in rules if isinstance(rule.check, Measure)]
     types = tuple((field.name, spelt(field.type)) for field in part.schema)
     tallies = dict(_check_schema(tuple(of_schema), types)) if of_schema else {}
     for rule in expected:
@@ -81,12 +88,6 @@ def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> 
     expected = [rule for rule in expected if rule.name not in tallies]
     if expected:
         tallies |= _check_rows(part, expected, key)
-    for rule in measured:
-        assert isinstance(rule.check, Measure)
-        try:
-            tallies[rule.name] = PART_MEASURES[rule.check.name](part, rule.check.arguments)
-        except ContractError as error:
-            tallies[rule.name] = Tally(1, 1, False, problem=f"it cannot be measured: {error}")
     return tallies
 
 

@@ -66,7 +66,7 @@ class Subject:
 
     ``identity`` says what ``others`` and the baseline are, by view; ``new_parts`` names the
     partitions that the baseline has not; ``step`` is "" for a folder. ``newest_at`` is when the
-    newest partition was made, UTC.
+    newest partition was made, UTC; ``why_no_baseline`` says why there is nothing to compare with.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Subject:
     new_parts: frozenset[str] = frozenset()
     identity: Mapping[str, str] = field(default_factory=dict)
     newest_at: str | None = None
+    why_no_baseline: str | None = None
 
     def views(self) -> dict[str, Relation]:
         """Return the relations that rules may ask of, by name."""

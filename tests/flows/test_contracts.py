@@ -188,6 +188,18 @@ def test_drift_that_stops_is_over_once_a_person_accepts_it(held, texts, millrace
     assert third.computed["compute_signals"] == 0
 
 
+def test_a_changed_recipe_is_no_drift(held, texts):
+    contract(held.file, drift="stop")
+    held("--run", "first")
+    odd_file(texts)
+    changed = held("--run", "second", "--set", 'signals.stop_words=["the"]')
+    assert changed.code == 0
+    rules = {rule["rule"]: rule for rule in result_of(changed.run, held.storage)["rules"]}
+    assert rules["drift"]["state"] == "skipped"
+    assert rules["drift"]["why"].startswith("compute_signals is made otherwise")
+    assert [a.run for a in accepted_runs(held.storage)] == ["second", "first"]
+
+
 def test_a_recipe_may_leave_acceptance_to_a_person(held, millrace):
     held("--set", 'contracts.accept="person"', "--run", "first")
     assert list(accepted_runs(held.storage)) == []

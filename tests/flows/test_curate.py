@@ -110,12 +110,13 @@ def test_only_needs_a_fresh_upstream(my_text, millrace):
     assert answer.code == 2
     assert "ingest is not fresh" in answer.err
     my_text()
-    alone = my_text("--only", "apply_policy", "--set", "policy.rules.a.b=num_words > 12")
+    some = f"policy.rules.a.b=num_chars > {sorted(len(sentence(n)) for n in range(200))[120]}"
+    alone = my_text("--only", "apply_policy", "--set", some)
     assert alone.code == 0
     states = {step["step"]: step["state"] for step in alone.status["steps"]}
     assert states["apply_policy"] == "fresh"
     assert states["choose_kept"] in ("stale", "missing")
-    stale = my_text("--only", "split", "--set", "policy.rules.a.b=num_words > 12")
+    stale = my_text("--only", "split", "--set", some)
     assert stale.code == 2
     assert "choose_kept is not fresh" in stale.err
 
