@@ -293,7 +293,8 @@ def test_a_bad_file_in_the_night_trips_the_contracts_and_is_no_baseline(night):
         "compute_signals": 1,
     }
     assert {s["partitions_computed"] for s in again["steps"]} == {0}
-    assert f"{first['name']}: failed: The contract of signals" in night.told()
+    line = f"{first['name']}: failed: The contract of signals"
+    until(lambda: line in night.told(), "the line that tells it")
     assert not {run["name"] for run in night.runs("failed")} & set(accepted(night))
     assert baseline_of(Storage(str(night.home)), "my-text") == baseline
     assert (night.home / "checks" / "index.html").read_text().count(first["name"]) >= 1
