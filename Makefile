@@ -30,7 +30,7 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -m "$(MARKS)" $(ARGS)
 
 check: $(VENV)/.installed-dev
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 

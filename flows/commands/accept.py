@@ -7,9 +7,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any
 
-from catalog.contracts.page import write_checks_page
-
 from catalog.contracts.check import read_result
+from catalog.contracts.page import write_checks_page
 from flows.contracts import PAGE
 from store.accepted import accept
 from store.runs import Run, get_run
