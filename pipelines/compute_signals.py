@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from pipelines.kernels.buffers import text_buffers
+from pipelines.kernels.decoded import text_batch
 from pipelines.signals.family import SignalsConfig
 from pipelines.signals.registry import FAMILIES, SIGNALS_SCHEMA
 from store.step import Inputs, Output, Step
@@ -32,10 +32,10 @@ def measure_texts(texts: pa.Array, config: SignalsConfig) -> dict[str, pa.Array]
 
     Raises `UsageError` if ``texts`` is not of a string type or holds nulls.
     """
-    buffers = text_buffers(texts)
+    batch = text_batch(texts)
     values: dict[str, np.ndarray] = {}
     for family in FAMILIES:
-        values.update(family.measure(buffers, config))
+        values.update(family.measure(batch, config))
     return {
         field.name: pa.array(values[field.name], type=field.type)
         for family in FAMILIES

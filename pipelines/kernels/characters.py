@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.kernels import unicode_table as table
-from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.utf8 import decode, scratch_for
+from pipelines.kernels.decoded import Codes
 
 
 class CharacterCounts(NamedTuple):
@@ -21,7 +20,7 @@ class CharacterCounts(NamedTuple):
     symbols: np.ndarray  # punctuation marks too
 
 
-def count_characters(texts: TextBuffers) -> CharacterCounts:
+def count_characters(texts: Codes) -> CharacterCounts:
     """Count the characters of each text."""
     counts = np.zeros((texts.num_texts, len(CharacterCounts._fields)), dtype=np.int64)
     _count_all(*texts, table.load_unicode_table().classes, counts)
@@ -30,11 +29,10 @@ def count_characters(texts: TextBuffers) -> CharacterCounts:
 
 @compiled
 def _count_all(
-    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, counts: np.ndarray
+    offsets: np.ndarray, all_codes: np.ndarray, classes: np.ndarray, counts: np.ndarray
 ) -> None:
-    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        codes = all_codes[offsets[row] : offsets[row + 1]]
         _count_text(codes, classes, counts[row])
 
 

@@ -26,6 +26,18 @@ def hash_codes(codes: Iterable[int]) -> np.uint64:
 
 
 @compiled
+def hash_words(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return the hash of each of some stretches of code points, uint64: `hash_codes` of them."""
+    hashes = np.empty(starts.size, dtype=np.uint64)
+    for word in range(starts.size):
+        value = HASH_START
+        for at in range(starts[word], ends[word]):
+            value = (value ^ np.uint64(codes[at])) * _HASH_FACTOR
+        hashes[word] = value
+    return hashes
+
+
+@compiled
 def count_repeats(hashes: np.ndarray, layout_seed: np.uint64) -> int:
     """Return how many of the hashes (uint64) stood before in the array.
 

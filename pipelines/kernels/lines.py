@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.kernels import unicode_table as table
-from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
+from pipelines.kernels.decoded import Codes
 from pipelines.kernels.hashing import HASH_START, count_repeats, hash_step
-from pipelines.kernels.utf8 import decode, scratch_for
 
 SHORT_LINE_CHARS = 30
 BULLETS = "•-*"
@@ -33,7 +32,7 @@ class LineCounts(NamedTuple):
     duplicate: np.ndarray  # lines equal to an earlier one, by a 64-bit hash
 
 
-def count_lines(texts: TextBuffers) -> LineCounts:
+def count_lines(texts: Codes) -> LineCounts:
     """Count the lines of each text."""
     counts = np.zeros((texts.num_texts, len(LineCounts._fields)), dtype=np.int64)
     layout_seed = np.uint64(secrets.randbits(64) | 1)  # lays out a table, decides no count
@@ -44,14 +43,13 @@ def count_lines(texts: TextBuffers) -> LineCounts:
 @compiled
 def _count_all(
     offsets: np.ndarray,
-    data: np.ndarray,
+    all_codes: np.ndarray,
     classes: np.ndarray,
     layout_seed: np.uint64,
     counts: np.ndarray,
 ) -> None:
-    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        codes = all_codes[offsets[row] : offsets[row + 1]]
         _count_text(codes, classes, layout_seed, counts[row])
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 
 from pipelines.kernels import unicode_table as table
-from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.utf8 import decode, scratch_for
+from pipelines.kernels.decoded import Codes
 
 STOPS = ".!?…"  # end a sentence before white space and at the end of the text
 WIDE_STOPS = "。！？"  # end a sentence anywhere
@@ -18,7 +17,7 @@ for _role, _chars in ((_STOP, STOPS), (_WIDE_STOP, WIDE_STOPS), (_CLOSER, CLOSER
 _ROLES.flags.writeable = False
 
 
-def count_sentences(texts: TextBuffers) -> np.ndarray:
+def count_sentences(texts: Codes) -> np.ndarray:
     """Return the number of sentences of each text, int64.
 
     A sentence ends at a run of stops and closing marks that begins with a stop, if the run holds a
@@ -34,14 +33,13 @@ def count_sentences(texts: TextBuffers) -> np.ndarray:
 @compiled
 def _count_all(
     offsets: np.ndarray,
-    data: np.ndarray,
+    all_codes: np.ndarray,
     classes: np.ndarray,
     roles: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        codes = all_codes[offsets[row] : offsets[row + 1]]
         counts[row] = _count_text(codes, classes, roles)
 
 

@@ -1,14 +1,33 @@
-"""UTF-8 to code points and back, one text at a time, inside kernels.
+"""UTF-8 to code points and back.
 
-Every kernel works on the code points of one text, in a scratch array that all texts share. Shape
-letters: C characters of the text.
+Kernels work on code points: those that measure get a batch decoded by `decode_texts`, those that
+write text decode one text after the other into a scratch array. Shape letters: C characters of a
+text.
 """
 
 import numpy as np
 
+from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
+from pipelines.kernels.decoded import Codes
 
 _ESCAPED = 0xDC00  # plus the byte: how a byte that is not UTF-8 reads, as in surrogateescape
+
+
+def decode_texts(texts: TextBuffers) -> Codes:
+    """Return the code points of some texts."""
+    num_bytes = int(texts.offsets[-1] - texts.offsets[0])
+    codes = np.empty(num_bytes, dtype=np.int32)
+    offsets = np.zeros(texts.num_texts + 1, dtype=np.int64)
+    _decode_all(*texts, codes, offsets)
+    return Codes(offsets, codes[: offsets[-1]])
+
+
+@compiled
+def _decode_all(offsets: np.ndarray, data: np.ndarray, codes: np.ndarray, ends: np.ndarray) -> None:
+    for row in range(offsets.size - 1):
+        decoded = decode(data, offsets[row], offsets[row + 1], codes[ends[row] :])
+        ends[row + 1] = ends[row] + decoded.size
 
 
 @compiled

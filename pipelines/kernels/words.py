@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.kernels import unicode_table as table
-from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.compiled import compiled
+from pipelines.kernels.decoded import Codes
 from pipelines.kernels.hashing import HASH_START, hash_codes, hash_step
-from pipelines.kernels.utf8 import decode, scratch_for
 
 MAX_STOP_WORDS = 63  # one bit each
 _MARKS = table.PUNCTUATION | table.SYMBOL
@@ -27,7 +26,7 @@ class WordCounts(NamedTuple):
     stop_words: np.ndarray  # different stop words that occur
 
 
-def count_words(texts: TextBuffers, stop_words: tuple[str, ...]) -> WordCounts:
+def count_words(texts: Codes, stop_words: tuple[str, ...]) -> WordCounts:
     """Count the words of each text.
 
     A word is a stop word if it is one of ``stop_words``, of which there are at most
@@ -45,15 +44,14 @@ def count_words(texts: TextBuffers, stop_words: tuple[str, ...]) -> WordCounts:
 @compiled
 def _count_all(
     offsets: np.ndarray,
-    data: np.ndarray,
+    all_codes: np.ndarray,
     classes: np.ndarray,
     folded: np.ndarray,
     stop_hashes: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    scratch = scratch_for(offsets)
     for row in range(offsets.size - 1):
-        codes = decode(data, offsets[row], offsets[row + 1], scratch)
+        codes = all_codes[offsets[row] : offsets[row + 1]]
         _count_words(codes, classes, counts[row])
         _count_marks(codes, counts[row])
         counts[row, 6] = _count_stop_words(codes, classes, folded, stop_hashes)

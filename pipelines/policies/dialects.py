@@ -2,17 +2,14 @@
 
 from data_contracts.errors import RecipeError
 from pipelines.policies import gopher
+from pipelines.policies.dialect import Dialect
 from store.hints import nearest
 
-Rules = tuple[tuple[str, str], ...]
-
-DIALECTS: dict[str, Rules] = {
-    gopher.NAME: gopher.RULES,
-}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (gopher.DIALECT,)}
 
 
-def rules_of(dialect: str) -> Rules:
-    """Return the ordered rules of a dialect.
+def rules_of(dialect: str) -> tuple[tuple[str, str], ...]:
+    """Return the ordered rules of a dialect, as pairs (reason, condition).
 
     Raises:
         RecipeError: if there is no dialect of that name; the nearest one is named.
@@ -21,4 +18,4 @@ def rules_of(dialect: str) -> Rules:
         raise RecipeError(
             f"policy.use names {dialect!r}, which is no dialect; {nearest(dialect, list(DIALECTS))}"
         )
-    return DIALECTS[dialect]
+    return tuple((rule.reason, rule.condition) for rule in DIALECTS[dialect].rules)

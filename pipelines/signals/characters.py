@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.kernels.buffers import TextBuffers
+from pipelines.kernels.decoded import TextBatch
 from pipelines.signals.family import Family, SignalsConfig, count_field, divide, ratio_field
 
 _FIELDS = (
@@ -32,12 +32,12 @@ _FIELDS = (
 )
 
 
-def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+def _measure(texts: TextBatch, config: SignalsConfig) -> Mapping[str, np.ndarray]:
     from pipelines.kernels.characters import count_characters
 
-    counts = count_characters(texts)
+    counts = count_characters(texts.codes)
     return {
-        "num_bytes": np.diff(texts.offsets),
+        "num_bytes": np.diff(texts.buffers.offsets),
         "num_chars": counts.chars,
         "alphabetic_chars_ratio": divide(counts.alphabetic, counts.chars),
         "digit_chars_ratio": divide(counts.digits, counts.chars),

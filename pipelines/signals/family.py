@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_contracts.errors import RecipeError
-from pipelines.kernels.buffers import TextBuffers
+from pipelines.kernels.decoded import TextBatch
 
 # The eight words of Rae et al. 2021 (Gopher, arXiv:2112.11446), appendix A.1.1.
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -45,12 +45,17 @@ class Family:
     """Signals that are measured together.
 
     ``measure`` takes ``n`` texts and returns one array of ``n`` values for each of ``fields``, by
-    name and of its type. A text's values depend on that text and the config alone.
+    name and of its type (a null in an Arrow array: there is no such value). A text's values depend
+    on that text, the columns of its row that the family ``reads``, and the config alone.
+
+    A family with ``always`` is measured in every run; others where a rule asks for them.
     """
 
     name: str
     fields: tuple[pa.Field, ...]
-    measure: Callable[[TextBuffers, SignalsConfig], Mapping[str, np.ndarray]]
+    measure: Callable[[TextBatch, SignalsConfig], Mapping[str, np.ndarray | pa.Array]]
+    always: bool = True
+    reads: tuple[str, ...] = ()
 
 
 def count_field(name: str, unit: str, description: str) -> pa.Field:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.kernels.buffers import TextBuffers
+from pipelines.kernels.decoded import TextBatch
 from pipelines.signals.family import Family, SignalsConfig, count_field, divide, ratio_field
 
 _FIELDS = (
@@ -32,10 +32,10 @@ _FIELDS = (
 )
 
 
-def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+def _measure(texts: TextBatch, config: SignalsConfig) -> Mapping[str, np.ndarray]:
     from pipelines.kernels.lines import count_lines
 
-    counts = count_lines(texts)
+    counts = count_lines(texts.codes)
     return {
         "num_lines": counts.lines,
         "num_nonblank_lines": counts.nonblank,

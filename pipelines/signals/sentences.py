@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.kernels.buffers import TextBuffers
+from pipelines.kernels.decoded import TextBatch
 from pipelines.signals.family import Family, SignalsConfig, count_field
 
 _FIELDS = (
@@ -17,10 +17,10 @@ _FIELDS = (
 )
 
 
-def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+def _measure(texts: TextBatch, config: SignalsConfig) -> Mapping[str, np.ndarray]:
     from pipelines.kernels.sentences import count_sentences
 
-    return {"num_sentences": count_sentences(texts)}
+    return {"num_sentences": count_sentences(texts.codes)}
 
 
 FAMILY = Family("sentences", _FIELDS, _measure)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.kernels.buffers import TextBuffers
+from pipelines.kernels.decoded import TextBatch
 from pipelines.signals.family import Family, SignalsConfig, count_field, divide, ratio_field
 
 _FIELDS = (
@@ -34,10 +34,10 @@ _FIELDS = (
 )
 
 
-def _measure(texts: TextBuffers, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+def _measure(texts: TextBatch, config: SignalsConfig) -> Mapping[str, np.ndarray]:
     from pipelines.kernels.words import count_words
 
-    counts = count_words(texts, config.stop_words)
+    counts = count_words(texts.codes, config.stop_words)
     return {
         "num_words": counts.words,
         "max_word_chars": counts.longest,

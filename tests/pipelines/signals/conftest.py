@@ -10,8 +10,8 @@ import pytest
 from hostile_texts import HOSTILE_TEXTS, ORDINARY_TEXTS, as_arrays
 from hypothesis import example, given
 
-from pipelines.kernels.buffers import text_buffers
 from pipelines.kernels.cache import use_cache_dir
+from pipelines.kernels.decoded import text_batch
 from pipelines.signals.family import Family, SignalsConfig
 
 
@@ -38,7 +38,7 @@ def agree():
         def check(texts):
             expected = [oracle(text) for text in texts]
             for array in as_arrays(texts):
-                values = family.measure(text_buffers(array), config)
+                values = family.measure(text_batch(array), config)
                 assert list(values) == [field.name for field in family.fields]
                 for name, column in values.items():
                     assert column.tolist() == [row[name] for row in expected], name
@@ -56,7 +56,7 @@ def measure_one():
     """Measure one text with one family, as a dict of Python values."""
 
     def measure(family: Family, text: str, config: SignalsConfig | None = None) -> dict:
-        values = family.measure(text_buffers(pa.array([text])), config or SignalsConfig())
+        values = family.measure(text_batch(pa.array([text])), config or SignalsConfig())
         return {name: column.tolist()[0] for name, column in values.items()}
 
     return measure
