@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from data_contracts.errors import NotFound, RecipeError, UsageError
 from flows.values import build
-from pipelines.apply_policy import PolicyConfig, policy_sql
-from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
+from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
 from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
 from pipelines.dedupe.compute_signatures import SignaturesConfig
@@ -24,6 +23,7 @@ from pipelines.labels.config import LabelsConfig
 from pipelines.labels.score_baseline import BaselineConfig
 from pipelines.materialize import MaterializeConfig
 from pipelines.policies.expressions import known_signal
+from pipelines.signals.registry import ALL_SIGNALS, families_of, in_order, measured
 from pipelines.split import SplitConfig
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig
 from store.hints import nearest
@@ -142,14 +142,26 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: if a key, a type or a value is wrong.
     """
-    recipe = build(Recipe, plain, "the recipe")
-    policy_sql(recipe.policy.all_rules(), COMPUTE_SIGNALS.schema)
-    for signal in preferred(recipe.dedupe.prefer):
-        known_signal(signal, "dedupe.prefer", COMPUTE_SIGNALS.schema)
+    recipe = _with_signals(build(Recipe, plain, "the recipe"))
     _check_labels(recipe)
     if recipe.run.workers < 0:
         raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")
     return recipe
+
+
+def _with_signals(recipe: Recipe) -> Recipe:
+    """Return a recipe that has the signals measured which its rules and its choice ask for.
+
+    Every family is named, so that a new one counts in the identity of what is measured.
+    """
+    asked = {name for names in signals_asked(recipe.policy.all_rules()) for name in names}
+    for signal in preferred(recipe.dedupe.prefer):
+        asked.add(known_signal(signal, "dedupe.prefer", ALL_SIGNALS))
+    of_text, of_edited = families_of(asked)
+    listed = {family.name for family in measured(recipe.signals)}
+    signals = replace(recipe.signals, families=in_order(listed | of_text))
+    edited = {*recipe.signals.edited_families, *of_edited}
+    return replace(recipe, signals=replace(signals, edited_families=in_order(edited)))
 
 
 def _check_labels(recipe: Recipe) -> None:

@@ -178,7 +178,7 @@ class Session:
             for name in self.graph.upstream(record.step)
             if name in self.plans and (found := self.plans[name].dataset()) is not None
         }
-        schemas = {node.name: node.step.schema for node in self.graph}
+        schemas = {node.name: node.step.rows_schema(node.config) for node in self.graph}
         name, result = hold(self.storage, contract, dataset, upstream, self.run.baseline, schemas)
         self.results[record.step] = result
         self.update(replace(self.run, checks={**self.run.checks, record.step: name}))

@@ -1,53 +1,109 @@
 """Measure every document once: the second step of the data path, from which policies decide.
 
 Reads a partition of documents, writes a row of signals for each of them, in their order. What the
-signals are is in `pipelines.signals`, one file per family.
+signals are is in `pipelines.signals`, one file per family; a recipe's config says which of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-import numpy as np
 import pyarrow as pa
 
-from pipelines.kernels.decoded import text_batch
-from pipelines.signals.family import SignalsConfig
-from pipelines.signals.registry import FAMILIES, SIGNALS_SCHEMA
+from pipelines.kernels.decoded import TextBatch, text_batch
+from pipelines.signals.family import Family, SignalsConfig
+from pipelines.signals.registry import (
+    EDITED,
+    SIGNALS_SCHEMA,
+    measured,
+    measured_edited,
+    signals_schema,
+)
 from store.step import Inputs, Output, Step
 
-VERSION = 1
+VERSION = 2
+SLICE_BYTES = 4 * 2**20  # of text that is decoded and divided into words at a time
 
 
 def compute_signals(inputs: Inputs, config: SignalsConfig) -> Output:
     """Return the signals of a partition of documents: one row each, in the documents' order.
 
-    Works batch by batch, with memory for one batch of integers besides the documents. A value
-    depends on the document's text and ``config`` alone. Raises `UsageError` if a text is null.
+    Works slice by slice: besides the documents, memory is for some 20 bytes per character of
+    `SLICE_BYTES` of text, or of the longest document. A value depends on the document's row and
+    ``config`` alone. Raises `UsageError` if a text is null.
     """
-    documents = inputs.one("documents").table(["doc_id", "text"])
-    return Output(rows=_measure_batches(documents, config))
+    families = measured(config)
+    schema = signals_schema(config)
+    read = sorted({column for family in families for column in family.reads})
+    documents = inputs.one("documents").table(["doc_id", "text", *read])
+    edited = None
+    if inputs.parts.get("edited"):
+        edited = inputs.one("edited").table(["text"])
+    return Output(rows=_measure(documents, edited, read, config, schema))
 
 
-def measure_texts(texts: pa.Array, config: SignalsConfig) -> dict[str, pa.Array]:
+def measure_texts(
+    texts: pa.Array, config: SignalsConfig, columns: Mapping[str, pa.Array] | None = None
+) -> dict[str, pa.Array]:
     """Return every signal of ``n`` texts, by name in schema order, as arrays of ``n`` values.
 
-    Raises `UsageError` if ``texts`` is not of a string type or holds nulls.
+    ``columns`` are other columns of the same rows, of which families read some. Raises `UsageError`
+    if ``texts`` is not of a string type or holds nulls.
     """
-    batch = text_batch(texts)
-    values: dict[str, np.ndarray] = {}
-    for family in FAMILIES:
-        values.update(family.measure(batch, config))
-    return {
-        field.name: pa.array(values[field.name], type=field.type)
-        for family in FAMILIES
-        for field in family.fields
-    }
+    return measure_batch(text_batch(texts, columns), measured(config), config)
 
 
-def _measure_batches(documents: pa.Table, config: SignalsConfig) -> Iterator[pa.RecordBatch]:
-    for batch in documents.to_batches():
-        signals = measure_texts(batch.column("text"), config)
-        doc_ids = batch.column("doc_id").cast(pa.string())
-        yield pa.RecordBatch.from_arrays([doc_ids, *signals.values()], schema=SIGNALS_SCHEMA)
+def measure_batch(
+    batch: TextBatch, families: Iterable[Family], config: SignalsConfig
+) -> dict[str, pa.Array]:
+    """Return the signals of some families for a batch of texts, as `measure_texts` does."""
+    signals: dict[str, pa.Array] = {}
+    for family in families:
+        values = family.measure(batch, config)
+        for field in family.fields:
+            signals[field.name] = pa.array(values[field.name], type=field.type)
+    return signals
+
+
+def slices_of(texts: pa.ChunkedArray, size_bytes: int = SLICE_BYTES) -> Iterator[tuple[int, int]]:
+    """Yield (first row, number of rows) of runs of texts with at most ``size_bytes`` each.
+
+    A longer text is a slice of its own. No slice crosses a chunk, so that none is a copy.
+    """
+    start = 0
+    for chunk in texts.chunks:
+        lengths = pa.compute.binary_length(chunk).fill_null(0).to_numpy(zero_copy_only=False)
+        first = held = 0
+        for row, length in enumerate(lengths.tolist()):
+            if row > first and held + length > size_bytes:
+                yield start + first, row - first
+                first, held = row, 0
+            held += length
+        if len(chunk) > first:
+            yield start + first, len(chunk) - first
+        start += len(chunk)
+
+
+def _measure(
+    documents: pa.Table,
+    edited: pa.Table | None,
+    read: list[str],
+    config: SignalsConfig,
+    schema: pa.Schema,
+) -> Iterator[pa.RecordBatch]:
+    for first, num_rows in slices_of(documents["text"]):
+        rows = documents.slice(first, num_rows)
+        columns = {name: _one_array(rows[name]) for name in read}
+        batch = text_batch(_one_array(rows["text"]), columns)
+        signals = measure_batch(batch, measured(config), config)
+        if edited is not None:
+            text = _one_array(edited["text"].slice(first, num_rows))
+            found = measure_batch(text_batch(text, columns), measured_edited(config), config)
+            signals |= {EDITED + name: values for name, values in found.items()}
+        doc_ids = _one_array(rows["doc_id"]).cast(pa.string())
+        yield pa.RecordBatch.from_arrays([doc_ids, *signals.values()], schema=schema)
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 STEP = Step(
@@ -62,4 +118,5 @@ STEP = Step(
     # arithmetic is the machine's, ratios are single IEEE divisions, character classes are our own.
     libraries=(),
     accounts_for="documents",
+    schema_of=signals_schema,
 )

@@ -111,8 +111,8 @@ def _run_step(
     try:
         scratch.mkdir()
         output = _check_names(task.step.run(inputs, task.config))
-        path = folder / "rows.parquet"
-        return output, write_rows(output.rows, task.step.schema, path, output.slice_by)
+        path, schema = folder / "rows.parquet", task.step.rows_schema(task.config)
+        return output, write_rows(output.rows, schema, path, output.slice_by)
     except (MillraceError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:

@@ -149,11 +149,13 @@ class Step:
     slice, of the same key), ``all`` (every partition), ``bucket`` (the slice of this bucket from
     every partition). ``libraries`` names distributions
     whose version changes the rows, ``python`` among them.
-    ``schema`` is of the output rows. ``accounts_for`` names the input whose (kept) ids must be
-    accounted for; ``None`` for sources (their framing count is). ``emits`` says what an output row
-    is: a document that came in (kept or dropped by a ``keep`` column), an edge between documents,
-    or neither (a model); the last two let every document pass. ``list_parts`` (sources) lists
-    partitions from a config; ``num_buckets`` (shuffles) reads their number from a config.
+    ``schema`` is of the output rows; where it depends on the config, it is that of the default
+    one, and ``schema_of`` gives the others (`rows_schema`).
+    ``accounts_for`` names the input whose (kept) ids must be accounted for; ``None`` for sources
+    (their framing count is). ``emits`` says what an output row is: a document that came in (kept
+    or dropped by a ``keep`` column), an edge between documents, or neither (a model); the last two
+    let every document pass. ``list_parts`` (sources) lists partitions from a config;
+    ``num_buckets`` (shuffles) reads their number from a config.
     """
 
     name: str
@@ -169,6 +171,11 @@ class Step:
     list_parts: Callable[[Any], list[SourcePart]] | None = None
     num_buckets: Callable[[Any], int] | None = None
     resumable: bool = False
+    schema_of: Callable[[Any], pa.Schema] | None = None
+
+    def rows_schema(self, config: Any) -> pa.Schema:
+        """Return the schema of the rows that this step writes with a config."""
+        return self.schema if self.schema_of is None else self.schema_of(config)
 
 
 def uncounted(default: Any) -> Any:

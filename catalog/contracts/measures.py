@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from catalog.contracts.declared_values import values_unlike_declared
 from catalog.contracts.drift import drift
 from catalog.contracts.drop_rate import drop_rate
 from catalog.contracts.measured import Skipped, Value
@@ -26,6 +27,7 @@ PART_MEASURES: dict[str, Callable[[CheckedPart, Mapping[str, Any]], Tally]] = {
     "token_ids_outside": token_ids_outside,
     "shards_unlike_rows": shards_unlike_rows,
     "tokenizers_broken": tokenizers_broken,
+    "values_unlike_declared": values_unlike_declared,
 }
 OF_FILES = frozenset({"token_ids_outside", "shards_unlike_rows"})
 MEASURES: dict[str, Callable[..., list[Value] | Skipped]] = {

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from data_contracts.errors import RecipeError
+from pipelines.signals.registry import EDITED
 from store.hints import nearest
 
 _CLASSES = frozenset(
@@ -89,6 +90,22 @@ def signals_of_rules(rules: Sequence[tuple[str, str]], schema: pa.Schema) -> lis
     return found
 
 
+def of_edited(condition: str, reason: str) -> str:
+    """Return a condition that asks of the edited text what ``condition`` asks of the text.
+
+    Raises:
+        RecipeError: if it is not one expression.
+    """
+    with duckdb.connect() as connection:
+        parsed = _serialized(connection, condition, reason)
+        for node in _nodes(_expression(parsed, reason)):
+            if node["class"] == "COLUMN_REF":
+                node["column_names"] = [EDITED + name for name in node["column_names"]]
+        plain = json.dumps(parsed)
+        ((sql,),) = connection.execute("SELECT json_deserialize_sql($1)", [plain]).fetchall()
+    return str(sql).removeprefix("SELECT ")
+
+
 def known_signal(name: str, where: str, schema: pa.Schema) -> str:
     """Return the name if the schema has such a signal; raise RecipeError naming the nearest one."""
     if name not in schema.names or name == "doc_id":
@@ -106,14 +123,26 @@ def _check_reason(reason: str) -> None:
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, condition: str, reason: str) -> dict[str, Any]:
+    return _expression(_serialized(connection, condition, reason), reason)
+
+
+def _serialized(
+    connection: duckdb.DuckDBPyConnection, condition: str, reason: str
+) -> dict[str, Any]:
+    """Return DuckDB's own tree of a condition, as one SELECT of it."""
     if not condition.strip():
         raise RecipeError(f"The rule {reason!r} has no condition; write SQL over signals.")
     sql = f"SELECT ({condition}\n)"
     ((serialized,),) = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
-    parsed = json.loads(serialized)
+    parsed: dict[str, Any] = json.loads(serialized)
     if parsed.get("error"):
         message = " ".join(parsed.get("error_message", "it is empty").split())
         raise RecipeError(f"The rule {reason!r} is not a SQL expression: {message}.")
+    return parsed
+
+
+def _expression(parsed: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Return the one expression that a parsed SELECT selects from nothing."""
     node = parsed["statements"][0]["node"]
     selected = node.get("select_list", [])
     if len(selected) != 1 or node.get("from_table", {}).get("type") != "EMPTY":

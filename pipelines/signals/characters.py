@@ -15,19 +15,31 @@ _FIELDS = (
     count_field("num_bytes", "bytes", "Length of the text in UTF-8."),
     count_field("num_chars", "characters", "Length of the text in Unicode code points."),
     ratio_field(
-        "alphabetic_chars_ratio", "letters per character", "Letters of any script, as str.isalpha."
+        "alphabetic_chars_ratio",
+        "letters per character",
+        "Letters of any script, as str.isalpha.",
+        most=1.0,
     ),
     ratio_field(
-        "digit_chars_ratio", "digits per character", "Decimal digits of any script (category Nd)."
+        "digit_chars_ratio",
+        "digits per character",
+        "Decimal digits of any script (category Nd).",
+        most=1.0,
     ),
     ratio_field(
-        "upper_chars_ratio", "upper-case letters per character", "Upper case, as str.isupper."
+        "upper_chars_ratio",
+        "upper-case letters per character",
+        "Upper case, as str.isupper.",
+        most=1.0,
     ),
-    ratio_field("whitespace_chars_ratio", "spaces per character", "White space, as str.isspace."),
+    ratio_field(
+        "whitespace_chars_ratio", "spaces per character", "White space, as str.isspace.", most=1.0
+    ),
     ratio_field(
         "symbol_chars_ratio",
         "punctuation marks and symbols per character",
         "Punctuation marks and symbols of any script (categories P and S).",
+        most=1.0,
     ),
 )
 

@@ -16,13 +16,20 @@ _MAX_STOP_WORDS = 63  # `pipelines.kernels.words.MAX_STOP_WORDS`, which only num
 
 @dataclass(frozen=True)
 class SignalsConfig:
-    """What changes the signals: ``stop_words`` are the words that `num_stop_words` looks for.
+    """What changes the signals.
+
+    ``stop_words`` are the words that `num_stop_words` looks for. ``families`` are measured, besides
+    those that every run needs; a recipe adds the families that its rules ask for. Empty: all that
+    are measured ``always``. ``edited_families`` are measured of the edited text as well, each
+    signal under its name with ``edited_`` before it.
 
     Raises `RecipeError` for a stop word that can never match, for two that are one when upper and
     lower case are the same, and for more than 63.
     """
 
     stop_words: tuple[str, ...] = GOPHER_STOP_WORDS
+    families: tuple[str, ...] = ()
+    edited_families: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for word in self.stop_words:
@@ -60,12 +67,15 @@ class Family:
 
 def count_field(name: str, unit: str, description: str) -> pa.Field:
     """Return an int64 column that counts ``unit`` in a text."""
-    return _field(name, pa.int64(), unit, description)
+    return _field(name, pa.int64(), unit, description, None)
 
 
-def ratio_field(name: str, unit: str, description: str) -> pa.Field:
-    """Return a float64 column that `divide` makes; ``unit`` reads ``digits per character``."""
-    return _field(name, pa.float64(), unit, description)
+def ratio_field(name: str, unit: str, description: str, most: float | None = None) -> pa.Field:
+    """Return a float64 column that `divide` makes; ``unit`` reads ``digits per character``.
+
+    It is at least 0, and at most ``most``, which is 1.0 for a share.
+    """
+    return _field(name, pa.float64(), unit, description, most)
 
 
 def divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
@@ -77,6 +87,10 @@ def divide(numerators: np.ndarray, denominators: np.ndarray) -> np.ndarray:
     return np.divide(numerators, denominators, out=quotients, where=denominators != 0)
 
 
-def _field(name: str, type_: pa.DataType, unit: str, description: str) -> pa.Field:
-    metadata = {"description": description, "unit": unit}
+def _field(
+    name: str, type_: pa.DataType, unit: str, description: str, most: float | None
+) -> pa.Field:
+    metadata = {"description": description, "unit": unit, "least": "0"}
+    if most is not None:
+        metadata["most"] = repr(most)
     return pa.field(name, type_, nullable=False, metadata=metadata)

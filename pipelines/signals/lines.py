@@ -15,19 +15,25 @@ _FIELDS = (
     count_field("num_lines", "lines", "All lines, blank ones too."),
     count_field("num_nonblank_lines", "lines", "Lines with something other than white space."),
     count_field("num_paragraphs", "paragraphs", "Blocks of lines with blank lines between them."),
-    ratio_field("bullet_lines_ratio", "lines per line", "Lines that begin with '•', '-' or '*'."),
-    ratio_field("ellipsis_lines_ratio", "lines per line", "Lines that end with '...' or '…'."),
+    ratio_field(
+        "bullet_lines_ratio", "lines per line", "Lines that begin with '•', '-' or '*'.", most=1.0
+    ),
+    ratio_field(
+        "ellipsis_lines_ratio", "lines per line", "Lines that end with '...' or '…'.", most=1.0
+    ),
     ratio_field(
         "punctuated_lines_ratio",
         "lines per line",
         "Lines that end with a full stop, exclamation or question mark, ellipsis or closing "
         "quotation mark.",
+        most=1.0,
     ),
-    ratio_field("short_lines_ratio", "lines per line", "Lines of at most 30 characters."),
+    ratio_field("short_lines_ratio", "lines per line", "Lines of at most 30 characters.", most=1.0),
     ratio_field(
         "duplicate_lines_ratio",
         "lines per line",
         "Lines equal to an earlier line of the text: second and later copies only.",
+        most=1.0,
     ),
 )
 

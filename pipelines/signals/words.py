@@ -16,7 +16,9 @@ _FIELDS = (
     count_field("num_words", "words", "What white space separates."),
     count_field("max_word_chars", "characters", "Length of the longest word; 0 without words."),
     ratio_field("mean_word_chars", "characters per word", "Mean length of the words, with marks."),
-    ratio_field("alphabetic_words_ratio", "words per word", "Words with at least one letter."),
+    ratio_field(
+        "alphabetic_words_ratio", "words per word", "Words with at least one letter.", most=1.0
+    ),
     ratio_field(
         "hash_words_ratio", "hash signs per word", "Every '#' of the text; may be more than 1."
     ),

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from memory_part import inputs_of
 
 from data_contracts.documents import DECISIONS
-from pipelines.apply_policy import PolicyConfig, apply_policy, policy_sql
-from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
+from pipelines.apply_policy import PolicyConfig, apply_policy, policy_sql, signals_asked
 from pipelines.policies.dialects import DIALECTS
 
 RULES = (
     ("len.short", "num_words < 5"),
-    ("share.high", "share > 0.5"),
+    ("share.high", "upper_chars_ratio > 0.5"),
     ("len.even", "num_words % 2 = 0"),
 )
 
@@ -24,7 +23,7 @@ def signals(rows):
         {
             "doc_id": pa.array([f"{i:04d}" for i in range(len(rows))], pa.string()),
             "num_words": pa.array(words, pa.int64()),
-            "share": pa.array(shares, pa.float64()),
+            "upper_chars_ratio": pa.array(shares, pa.float64()),
         }
     )
 
@@ -34,7 +33,7 @@ def expected(words, share):
     if words is not None and words < 5:
         return "len.short", {"num_words": words}
     if share is not None and share > 0.5:
-        return "share.high", {"share": share}
+        return "share.high", {"upper_chars_ratio": share}
     if words is not None and words % 2 == 0:
         return "len.even", {"num_words": words}
     return None, None
@@ -72,4 +71,32 @@ def test_no_rules_keep_everything():
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_every_dialect_binds_to_the_signals_that_there_are(dialect):
-    assert "WHEN" in policy_sql(PolicyConfig(use=(dialect,)).all_rules(), COMPUTE_SIGNALS.schema)
+    assert "WHEN" in policy_sql(PolicyConfig(use=(dialect,)).all_rules())
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_every_rule_says_where_it_is_from(dialect):
+    assert DIALECTS[dialect].description
+    assert all(len(rule.source) > 10 for rule in DIALECTS[dialect].rules)
+    reasons = [rule.reason for rule in DIALECTS[dialect].rules]
+    assert len(set(reasons)) == len(reasons) > 0
+
+
+def test_a_dialect_can_be_asked_of_the_edited_text():
+    plain = PolicyConfig(use=("gopher@millrace-1",)).all_rules()
+    edited = PolicyConfig(use=("edited:gopher@millrace-1",)).all_rules()
+    assert [reason for reason, _ in edited] == [reason for reason, _ in plain]
+    asked = zip(signals_asked(plain), signals_asked(edited), strict=True)
+    assert all(after == tuple(f"edited_{name}" for name in before) for before, after in asked)
+    assert len(plain) == 10
+
+
+def test_only_the_signals_of_the_rules_are_read():
+    table = signals([(4, 0.9)])
+    inputs = inputs_of(signals=table)
+    read = []
+    part = inputs.one("signals")
+    table_of = part.table
+    part.table = lambda columns: read.append(columns) or table_of(columns)
+    assert apply_policy(inputs, PolicyConfig(rules=RULES[:1])).rows["keep"].to_pylist() == [False]
+    assert read == [["doc_id", "num_words"]]

@@ -37,8 +37,11 @@ def plant_types(planted: Planted, rules: Sequence[Rule]) -> None:
         spoiled = any(rule.column == field.name for rule in rules)
         other = pa.int64() if at.is_string(field.type) else pa.string()
         fields.append(field.with_type(other) if spoiled else field)
-    if any(isinstance(rule.check, HasColumns) for rule in rules):
+    columns = [rule.check for rule in rules if isinstance(rule.check, HasColumns)]
+    if any(check.exact for check in columns):
         fields.append(pa.field("undeclared", pa.string()))
+    elif columns:
+        fields = [field for field in fields if field.name != columns[0].columns[-1]]
     planted.schema = pa.schema(fields)
 
 

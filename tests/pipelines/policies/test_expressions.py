@@ -1,8 +1,11 @@
+import re
+
 import pyarrow as pa
 import pytest
 
 from data_contracts.errors import RecipeError
-from pipelines.policies.expressions import FUNCTIONS, signals_of_rules
+from pipelines.policies.expressions import FUNCTIONS, of_edited, signals_of_rules
+from pipelines.signals.registry import ALL_SIGNALS
 
 SCHEMA = pa.schema(
     [
@@ -83,3 +86,27 @@ def test_no_allowed_function_depends_on_more_than_its_arguments():
     checked = [name for name in FUNCTIONS if name in known]
     assert len(checked) > 20
     assert {known[name][0] for name in checked} == {"CONSISTENT"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("num_words < 5", "edited_num_words < 5"),
+        ("NOT (num_lines > 2 AND 'num_words' = 'x')", "NOT edited_num_lines > 2 AND ''"),
+        (
+            "CASE WHEN num_words > 0 THEN abs(num_lines) < 3 END",
+            "edited_num_words edited_num_lines",
+        ),
+        ("num_words BETWEEN 1 AND greatest(num_lines, 7)", "edited_num_words edited_num_lines"),
+    ],
+)
+def test_a_condition_is_asked_of_the_edited_text(condition, expected):
+    asked = of_edited(condition, "some.reason")
+    names = [name for name in ALL_SIGNALS.names if re.search(rf"\b{name}\b", expected)]
+    assert signals_of_rules([("some.reason", asked)], ALL_SIGNALS) == [names]
+    assert "'num_words'" in asked or "'" not in condition
+
+
+def test_what_is_no_expression_is_not_asked_of_the_edited_text():
+    with pytest.raises(RecipeError, match="not a SQL expression"):
+        of_edited("num_words <", "some.reason")
