@@ -8,6 +8,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 LABELS = pa.map_(pa.string(), pa.string())
+EDITED = "edited_"  # before the names of signals that are measured of edited text
 
 DOCUMENTS = pa.schema(
     [

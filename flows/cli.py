@@ -28,6 +28,7 @@ COMMANDS = {
     "status": "show each step of a run: fresh, stale, missing, running or failed",
     "explain": "show what a step's partitions were made from and what differs now",
     "trace": "show one document's fate: read where, kept or dropped by what, its partner",
+    "whatif": "show what other rules would keep and drop, from what a run measured",
     "check": "hold a dataset, or any folder of Parquet, against a data contract",
     "contracts": "list, show or compare data contracts",
     "accept": "make a run the baseline that later ones are compared with",
@@ -35,13 +36,15 @@ COMMANDS = {
     "generate": "let a run's model go on from a prompt",
     "verify": "check every receipt, manifest and partition of a home",
     "gc": "list (or delete) what no run refers to",
+    "signals": "list what can be asked of a document: names, units, meanings",
+    "policies": "list the named policies, or show the rules of one and where they are from",
     "recipes": "list the recipes that come with Millrace",
     "deploy": "put a recipe on the home's Prefect server, with a schedule or without",
     "serve": "execute on this machine what is deployed",
     "approve": "decide about a run that waits for a person, and let it go on",
     "server": "start, stop or look at the home's Prefect server",
 }
-_WITHOUT_HOME = ("recipes", "contracts")
+_WITHOUT_HOME = ("recipes", "contracts", "signals", "policies")
 _FAILED, _WRONG_USE = 1, 2
 
 

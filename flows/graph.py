@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from data_contracts.errors import RecipeError
 from flows.machine import on_this_machine, with_threads
 from flows.recipe import Recipe
 from pipelines.apply_policy import STEP as APPLY_POLICY
 from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
+from pipelines.compute_signals import STEP_WITH_EDITS as MEASURE_BOTH
 from pipelines.dedupe.choose_kept import STEP as CHOOSE_KEPT
 from pipelines.dedupe.compute_signatures import STEP as COMPUTE_SIGNATURES
 from pipelines.dedupe.link_duplicates import STEP as LINK_DUPLICATES
 from pipelines.dedupe.link_duplicates import LinkConfig
+from pipelines.edit_texts import STEP as EDIT_TEXTS
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.pack_labels import STEP as PACK_LABELS
 from pipelines.labels.read_labels import STEP as READ_LABELS
 from pipelines.labels.score_baseline import STEP as SCORE_BASELINE
 from pipelines.materialize import STEP as MATERIALIZE
+from pipelines.signals.lists_config import with_digests
 from pipelines.split import STEP as SPLIT
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
 from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
@@ -53,17 +58,34 @@ def _curating(recipe: Recipe) -> list[Node]:
         "edges": "link_duplicates",
     }
     split_inputs = {"signatures": "compute_signatures", "choices": "choose_kept"}
-    materialize_inputs = {"documents": "ingest", "signals": "compute_signals", "splits": "split"}
+    texts = "edit_texts" if recipe.edits.use else "ingest"  # what is read from there on
+    materialize_inputs = {"documents": texts, "signals": "compute_signals", "splits": "split"}
+    materialize = replace(recipe.materialize, edited=bool(recipe.edits.use))
     link = LinkConfig(recipe.signatures.num_buckets)
     return [
         Node(INGEST, recipe.ingest),
-        Node(COMPUTE_SIGNALS, recipe.signals, {"documents": "ingest"}),
+        *_measuring(recipe),
         Node(APPLY_POLICY, recipe.policy, {"signals": "compute_signals"}),
-        Node(COMPUTE_SIGNATURES, recipe.signatures, {"documents": "ingest"}),
+        Node(COMPUTE_SIGNATURES, recipe.signatures, {"documents": texts}),
         Node(LINK_DUPLICATES, link, {"signatures": "compute_signatures"}),
         Node(CHOOSE_KEPT, recipe.dedupe, choice_inputs),
         Node(SPLIT, recipe.split, split_inputs),
-        Node(MATERIALIZE, recipe.materialize, materialize_inputs),
+        Node(MATERIALIZE, materialize, materialize_inputs),
+    ]
+
+
+def _measuring(recipe: Recipe) -> list[Node]:
+    """The signals, of the edited text too where a recipe edits it.
+
+    What lists, tables and models hold counts, so they are looked at before anything is planned.
+    """
+    documents, signals = {"documents": "ingest"}, recipe.signals
+    signals = replace(signals, lists=with_digests(signals.lists, signals.families))
+    if not recipe.edits.use:
+        return [Node(COMPUTE_SIGNALS, signals, documents)]
+    return [
+        Node(EDIT_TEXTS, recipe.edits, documents),
+        Node(MEASURE_BOTH, signals, {**documents, "edited": "edit_texts"}),
     ]
 
 

@@ -6,6 +6,7 @@ over a signal that does not exist: each is found before anything runs.
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,12 +19,13 @@ from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
 from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
 from pipelines.dedupe.compute_signatures import SignaturesConfig
+from pipelines.edit_texts import EditsConfig
 from pipelines.ingest.ingest import IngestConfig
 from pipelines.labels.config import LabelsConfig
 from pipelines.labels.score_baseline import BaselineConfig
 from pipelines.materialize import MaterializeConfig
 from pipelines.policies.expressions import known_signal
-from pipelines.signals.registry import ALL_SIGNALS, families_of, in_order, measured
+from pipelines.signals.registry import ALL_SIGNALS, with_asked
 from pipelines.split import SplitConfig
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig
 from store.hints import nearest
@@ -81,6 +83,7 @@ class Recipe:
     contracts: ContractsConfig = field(default_factory=ContractsConfig)
     approval: ApprovalConfig = field(default_factory=ApprovalConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    edits: EditsConfig = field(default_factory=EditsConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     signatures: SignaturesConfig = field(default_factory=SignaturesConfig)
@@ -125,6 +128,21 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     return recipe_from_plain({"name": path.stem, **plain})
 
 
+def with_settings(plain: dict[str, Any], settings: Sequence[str]) -> Recipe:
+    """Return a recipe from its plain values, with ``section.key=value`` texts above them.
+
+    Raises:
+        RecipeError: as `recipe_from_plain`.
+    """
+    changed = copy.deepcopy(plain)
+    rules = changed.get("policy", {}).get("rules")
+    if isinstance(rules, list | tuple):  # a record holds them as pairs
+        changed["policy"]["rules"] = dict(rules)
+    for setting in settings:
+        _apply(changed, setting)
+    return recipe_from_plain(changed)
+
+
 def check_recipe_name(name: str) -> None:
     """Raise RecipeError unless runs can be named after a recipe of this name."""
     try:
@@ -150,18 +168,12 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
 
 
 def _with_signals(recipe: Recipe) -> Recipe:
-    """Return a recipe that has the signals measured which its rules and its choice ask for.
-
-    Every family is named, so that a new one counts in the identity of what is measured.
-    """
+    """Return a recipe that has the signals measured which its rules and its choice ask for."""
     asked = {name for names in signals_asked(recipe.policy.all_rules()) for name in names}
     for signal in preferred(recipe.dedupe.prefer):
         asked.add(known_signal(signal, "dedupe.prefer", ALL_SIGNALS))
-    of_text, of_edited = families_of(asked)
-    listed = {family.name for family in measured(recipe.signals)}
-    signals = replace(recipe.signals, families=in_order(listed | of_text))
-    edited = {*recipe.signals.edited_families, *of_edited}
-    return replace(recipe, signals=replace(signals, edited_families=in_order(edited)))
+    signals = replace(recipe.signals, edits=recipe.edits.use)
+    return replace(recipe, signals=with_asked(signals, asked))
 
 
 def _check_labels(recipe: Recipe) -> None:

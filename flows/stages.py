@@ -19,7 +19,7 @@ from flows.steps import record_flow_run, run_step
 from store.storage import Storage
 
 INGEST = ("ingest",)
-FILTER = ("compute_signals", "apply_policy")
+FILTER = ("edit_texts", "compute_signals", "apply_policy")
 DEDUPLICATE = ("compute_signatures", "link_duplicates", "choose_kept")
 PUBLISH = ("split", "materialize")
 

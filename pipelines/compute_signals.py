@@ -5,13 +5,15 @@ signals are is in `pipelines.signals`, one file per family; a recipe's config sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 
+from data_contracts.documents import EDITED
+from pipelines.edits.registry import edit_named
 from pipelines.kernels.decoded import TextBatch, text_batch
 from pipelines.signals.family import Family, SignalsConfig
 from pipelines.signals.registry import (
-    EDITED,
     SIGNALS_SCHEMA,
     measured,
     measured_edited,
@@ -35,8 +37,9 @@ def compute_signals(inputs: Inputs, config: SignalsConfig) -> Output:
     read = sorted({column for family in families for column in family.reads})
     documents = inputs.one("documents").table(["doc_id", "text", *read])
     edited = None
-    if inputs.parts.get("edited"):
-        edited = inputs.one("edited").table(["text"])
+    if config.edits:
+        facts = [field.name for name in config.edits for field in edit_named(name).fields]
+        edited = inputs.one("edited").table(["text", *facts])
     return Output(rows=_measure(documents, edited, read, config, schema))
 
 
@@ -95,7 +98,9 @@ def _measure(
         batch = text_batch(_one_array(rows["text"]), columns)
         signals = measure_batch(batch, measured(config), config)
         if edited is not None:
-            text = _one_array(edited["text"].slice(first, num_rows))
+            told = edited.slice(first, num_rows)
+            text = _one_array(told["text"])
+            signals |= {name: _one_array(told[name]) for name in told.column_names[1:]}
             found = measure_batch(text_batch(text, columns), measured_edited(config), config)
             signals |= {EDITED + name: values for name, values in found.items()}
         doc_ids = _one_array(rows["doc_id"]).cast(pa.string())
@@ -114,9 +119,11 @@ STEP = Step(
     config=SignalsConfig,
     schema=SIGNALS_SCHEMA,
     inputs={"documents": "aligned"},
-    # No library's version changes the rows: kernels add, compare and hash integers, whose
+    # No library's version changes the rows of kernels: they add, compare and hash integers, whose
     # arithmetic is the machine's, ratios are single IEEE divisions, character classes are our own.
+    # The packages that families of signals ask count through `SignalsConfig.lists`.
     libraries=(),
     accounts_for="documents",
     schema_of=signals_schema,
 )
+STEP_WITH_EDITS = replace(STEP, inputs={"documents": "aligned", "edited": "aligned"})

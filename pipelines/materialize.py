@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.documents import CURATED
+from data_contracts.documents import CURATED, DOCUMENTS, EDITED
 from pipelines.sql import query
 from store.step import Inputs, Output, Step
 
@@ -37,16 +37,20 @@ _SQL = """
 
 @dataclass(frozen=True)
 class MaterializeConfig:
-    """Nothing to choose yet."""
+    """``edited``: the documents' text was edited, and sizes are those of the edited text."""
+
+    edited: bool = False
 
 
 def materialize(inputs: Inputs, config: MaterializeConfig) -> Output:
     """Write the kept documents of a partition, in document order."""
-    documents = inputs.one("documents").table()
+    documents = inputs.one("documents").table(DOCUMENTS.names)
     ids = documents.select(["doc_id"])
     ids = ids.append_column("position", pa.array(np.arange(len(ids))))
     splits = inputs.one("splits").table(["doc_id", "keep", "split"])
-    signals = inputs.one("signals").table(["doc_id", "num_chars", "num_words"])
+    before = EDITED if config.edited else ""
+    signals = inputs.one("signals").table(["doc_id", f"{before}num_chars", f"{before}num_words"])
+    signals = signals.rename_columns(["doc_id", "num_chars", "num_words"])
     picked = query(_SQL, _PICKED, documents=ids, splits=splits, signals=signals)
     rows = documents.take(picked["position"])
     for name in ("split", "num_chars", "num_words"):

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from pipelines.kernels.cache import use_cache_dir
+
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -22,7 +24,11 @@ settings.register_profile("dev", deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the Hypothesis profile: HYPOTHESIS_PROFILE, or "ci" where CI is set, or "dev"."""
+    """Choose the Hypothesis profile (HYPOTHESIS_PROFILE, or "ci" where CI is set, or "dev").
+
+    Machine code of kernels is kept by the digest of all their sources: no old code is tested.
+    """
+    use_cache_dir(config.rootpath / ".pytest_cache" / "kernels")
     settings.load_profile(
         os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
     )

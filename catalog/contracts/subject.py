@@ -2,7 +2,8 @@
 
 The views that a rule's SQL may name: ``rows`` (the dataset; also by its own name), ``partitions``
 (what the receipts say: one row each), ``quarantined``, ``baseline`` (the rows that were accepted
-last), and the other datasets of the run by their names, such as ``documents``.
+last), and the other datasets of the run by their names, such as ``documents``. Where a recipe edits
+texts, ``documents`` are the edited ones for all that comes after, and ``read`` is what was read.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ ROWS, PARTITIONS, QUARANTINED, BASELINE = "rows", "partitions", "quarantined", "
 # datasets that have contracts, by the step that makes them, in the order of the data path
 DATASETS = {
     "ingest": "documents",
+    "edit_texts": "edited",
     "compute_signals": "signals",
     "apply_policy": "decisions",
     "compute_signatures": "signatures",
@@ -103,7 +105,7 @@ def subject_of(
     """
     known_as = schemas or {}
     name = DATASETS.get(dataset.step, dataset.step)
-    named = {DATASETS.get(step, step): other for step, other in others.items()}
+    named = _by_view({DATASETS.get(step, step): other for step, other in others.items()})
     known = {part.digest for part in baseline.parts} if baseline else set()
     identity = {other: found.fingerprint for other, found in named.items()}
     if baseline is not None:
@@ -125,6 +127,14 @@ def subject_of(
         identity=identity,
         newest_at=max((part.finished_at for part in dataset.parts), default=None),
     )
+
+
+def _by_view(named: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """Return datasets by the view that rules know them by: edited documents are documents."""
+    if "documents" not in named:
+        return dict(named)
+    edited = named.get("edited", named["documents"])
+    return {**named, "documents": edited, "read": named["documents"]}
 
 
 def _part(storage: Storage, dataset: Dataset, receipt: Receipt) -> CheckedPart:

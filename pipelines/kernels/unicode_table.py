@@ -1,7 +1,7 @@
 """What each character is, fixed by the package and not by the Python that runs it.
 
 One byte of class bits and one folded code point for each of the 0x110000 code points, from
-``unicode_table.npz`` (made by `pipelines.kernels.build_unicode_table`). Kernels get both arrays as
+``unicode_table.npz`` (made by `tools.build_unicode_table`). Kernels get both arrays as
 arguments. A byte that is not valid UTF-8 reads as the surrogate ``0xDC00 + byte``, as in Python's
 ``surrogateescape``: it is in no class and folds to itself.
 """
@@ -45,7 +45,7 @@ def load_unicode_table() -> UnicodeTable:
 
 
 def read_unicode_table(path: Path) -> UnicodeTable:
-    """Read a table that `pipelines.kernels.build_unicode_table` wrote."""
+    """Read a table that `tools.build_unicode_table` wrote."""
     with np.load(path) as stored:
         lengths = np.diff(stored["run_starts"], append=NUM_CODE_POINTS)
         classes = np.repeat(stored["run_classes"], lengths)

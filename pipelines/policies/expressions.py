@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from data_contracts.documents import EDITED
 from data_contracts.errors import RecipeError
-from pipelines.signals.registry import EDITED
 from store.hints import nearest
 
 _CLASSES = frozenset(

@@ -1,13 +1,14 @@
 """What a family of signals is, and the two kinds of column it may have."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from data_contracts.errors import RecipeError
 from pipelines.kernels.decoded import TextBatch
+from pipelines.signals.lists_config import ListsConfig
 
 # The eight words of Rae et al. 2021 (Gopher, arXiv:2112.11446), appendix A.1.1.
 GOPHER_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -21,7 +22,8 @@ class SignalsConfig:
     ``stop_words`` are the words that `num_stop_words` looks for. ``families`` are measured, besides
     those that every run needs; a recipe adds the families that its rules ask for. Empty: all that
     are measured ``always``. ``edited_families`` are measured of the edited text as well, each
-    signal under its name with ``edited_`` before it.
+    signal under its name with ``edited_`` before it; ``edits`` are those that made it, whose facts
+    stand beside the signals. A recipe fills in both. ``lists`` are files that signals read.
 
     Raises `RecipeError` for a stop word that can never match, for two that are one when upper and
     lower case are the same, and for more than 63.
@@ -30,6 +32,8 @@ class SignalsConfig:
     stop_words: tuple[str, ...] = GOPHER_STOP_WORDS
     families: tuple[str, ...] = ()
     edited_families: tuple[str, ...] = ()
+    edits: tuple[str, ...] = ()
+    lists: ListsConfig = field(default_factory=ListsConfig)
 
     def __post_init__(self) -> None:
         for word in self.stop_words:

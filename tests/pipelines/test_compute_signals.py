@@ -9,8 +9,8 @@ from memory_part import inputs_of
 
 from data_contracts.errors import UsageError
 from pipelines.compute_signals import STEP, compute_signals, measure_texts
-from pipelines.signals import SIGNALS_SCHEMA, signal_names
 from pipelines.signals.family import SignalsConfig
+from pipelines.signals.registry import SIGNALS_SCHEMA
 
 TEXTS = ["One two.\n\n- three", "", "…", "中文。 the", "x" * 5000, "the\n" * 100]
 
@@ -30,7 +30,7 @@ def test_one_row_per_document_in_the_documents_order():
     rows = rows_of(compute_signals(inputs_of(documents=table), SignalsConfig()))
     assert rows["doc_id"].to_pylist() == table["doc_id"].to_pylist()
     assert rows["num_chars"].to_pylist() == [len(text) for text in TEXTS]
-    assert rows.column_names == ["doc_id", *signal_names()]
+    assert rows.column_names == SIGNALS_SCHEMA.names
     rows.validate(full=True)
     assert all(column.null_count == 0 for column in rows.columns)
 
@@ -56,7 +56,7 @@ def test_threads_change_nothing():
         parts = list(pool.map(lambda part: measure_texts(part, SignalsConfig()), slices))
     whole = measure_texts(texts, SignalsConfig())
     assert len(parts) > 10
-    for name in signal_names():
+    for name in SIGNALS_SCHEMA.names[1:]:
         assert pa.concat_arrays([part[name] for part in parts]).equals(whole[name])
 
 

@@ -88,6 +88,30 @@ def _shares(planted: Planted) -> list[str]:
     return shares[:11]  # those of the families that every run has
 
 
+@defect("edited", "documents_conserved", 3)
+def document_lost_in_editing(planted: Planted) -> Sequence[str]:
+    lost = planted.rows.pop(3)
+    planted.rows[5]["doc_id"] = "0" * 32
+    planted.recount()
+    return [lost["doc_id"], "0" * 32]
+
+
+@defect("edited", "only_texts_edited", 5)
+def more_than_texts_edited(planted: Planted) -> Sequence[str]:
+    changes = {"source": "other", "url": None, "labels": [("topic", "none")], "num_repairs": 9}
+    for row, (name, value) in zip(planted.rows, changes.items(), strict=False):
+        row[name] = value
+    planted.rows[9]["meta"] = "{}"
+    return [planted.rows[0]["doc_id"], "other"]
+
+
+@defect("edited", "hashes_follow_texts", 2)
+def hash_of_another_text(planted: Planted) -> Sequence[str]:
+    planted.rows[2]["text"] += " more"
+    planted.rows[4]["text_hash"] = "0" * 32
+    return [planted.rows[2]["doc_id"], planted.rows[4]["doc_id"]]
+
+
 @defect(
     "signals",
     "values_as_declared",

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.contracts.subject import DATASETS
-from pipelines import apply_policy, compute_signals, materialize, split
+from pipelines import apply_policy, compute_signals, edit_texts, materialize, split
 from pipelines.dedupe import choose_kept, compute_signatures, link_duplicates
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.config import LabelsConfig
 from pipelines.labels.pack_labels import STEP as PACK_LABELS
 from pipelines.signals.family import SignalsConfig
+from pipelines.signals.registry import with_asked
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig
 from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
@@ -77,13 +78,17 @@ def build_graph(texts: Path) -> Graph:
     tokenizer = {"tokenizer": "train_tokenizer"}
     choices = {"decisions": "apply_policy", "edges": "link_duplicates", **signals}
     splits = {"signatures": "compute_signatures", "choices": "choose_kept"}
-    documents = {"documents": "ingest"}
+    documents = {"documents": "edit_texts"}
+    both = {"documents": "ingest", "edited": "edit_texts"}
+    edits = edit_texts.EditsConfig(("c4_lines@datatrove-0.10",))
+    measured = with_asked(SignalsConfig(edits=edits.use), ())
     policy = apply_policy.PolicyConfig(rules=RULES)
     signatures = compute_signatures.SignaturesConfig(num_buckets=2)
     link = link_duplicates.LinkConfig(num_buckets=2)
     nodes = [
         Node(INGEST, ingest),
-        Node(compute_signals.STEP, SignalsConfig(), documents),
+        Node(edit_texts.STEP, edits, {"documents": "ingest"}),
+        Node(compute_signals.STEP_WITH_EDITS, measured, both),
         Node(apply_policy.STEP, policy, signals),
         Node(compute_signatures.STEP, signatures, documents),
         Node(link_duplicates.STEP, link, {"signatures": "compute_signatures"}),
@@ -91,7 +96,7 @@ def build_graph(texts: Path) -> Graph:
         Node(split.STEP, split.SplitConfig(heldout_ratio=0.4), splits),
         Node(
             materialize.STEP,
-            materialize.MaterializeConfig(),
+            materialize.MaterializeConfig(edited=True),
             {**documents, **signals, "splits": "split"},
         ),
         Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size=400), curated),

@@ -5,7 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from pipelines.kernels import build_unicode_table, unicode_table
+from pipelines.kernels import unicode_table
+from tools import build_unicode_table
 
 TABLE = unicode_table.load_unicode_table()
 

@@ -10,13 +10,8 @@ import pytest
 from hostile_texts import HOSTILE_TEXTS, ORDINARY_TEXTS, as_arrays
 from hypothesis import example, given
 
-from pipelines.kernels.cache import use_cache_dir
 from pipelines.kernels.decoded import text_batch
 from pipelines.signals.family import Family, SignalsConfig
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    use_cache_dir(config.rootpath / ".pytest_cache" / "kernels")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 Signals and normalised forms must not change with the Python that runs them, and ``unicodedata``
 differs between Python versions. So the package carries one table, made by this script::
 
-    python -m pipelines.kernels.build_unicode_table
+    python -m tools.build_unicode_table
 
 Run it with the newest Python that has the Unicode version you want. Another table changes rows:
 raise ``VERSION`` in `pipelines.compute_signals` and `pipelines.dedupe.compute_signatures` with it.

@@ -1,5 +1,3 @@
-"""Machine code of kernels is kept by the digest of all their sources: no old code is tested."""
-
 import pytest
 
 from pipelines.kernels.cache import use_cache_dir
