@@ -21,7 +21,7 @@ import zstandard
 
 
 def docstrings(folder: Path) -> Iterator[str]:
-    """Yield the docstrings of installed packages, file by file."""
+    """Yield the docstrings of installed packages of 200 characters and more, file by file."""
     for path in sorted(Path(sysconfig.get_path("purelib")).rglob("*.py")):
         try:
             tree = ast.parse(path.read_bytes())
@@ -29,7 +29,7 @@ def docstrings(folder: Path) -> Iterator[str]:
             continue
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         for node in ast.walk(tree):
-            if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+            if isinstance(node, kinds) and len(text := ast.get_docstring(node) or "") >= 200:
                 yield text.encode("utf-8", "replace").decode()
 
 

@@ -1,7 +1,7 @@
 """The decisions of datatrove 0.10's filters, document by document, and what they cost.
 
     make peers
-    .venv/bin/python -m benchmarks.signals --shared FOLDER [--texts 3000] [--near 1000]
+    .venv/bin/python -m benchmarks.signals --shared FOLDER [--megabytes 5] [--near 1000]
 
 FOLDER holds the public collections that `benchmarks.corpora` reads. For each corpus its first texts
 go through datatrove's four filters in FineWeb's order, and through our signals and policies, on one
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 import duckdb
@@ -195,7 +195,7 @@ def compare_corpora(names: Sequence[str], options: argparse.Namespace, folder: P
     print("\n" + "| " + " | ".join(HEADING) + " |")
     print("| --- |" + " --- |" * (len(HEADING) - 1))
     for name in names:
-        texts = read_texts(name, options.shared, options.texts)
+        texts = first_megabytes(read_texts(name, options.shared), options.megabytes)
         array = pa.array(texts)
         size = sum(len(text.encode()) for text in texts)
         answers, peer_seconds = ask_peer("chain", pa.table({"text": array}), folder)
@@ -221,9 +221,15 @@ def compare_corpora(names: Sequence[str], options: argparse.Namespace, folder: P
         )
         print(f"| {' | '.join(cells)} |")
         show_differences(name, texts, ours, theirs)
-    array = pa.array(read_texts("reviews", options.shared, 8 * options.texts))
+    array = pa.array(first_megabytes(read_texts("reviews", options.shared), 16))
     for label, way in (("exact", exact), ("own", own)):
         print(f"two threads, {label}: {threads_gain(way, array):.2f} times one")
+
+
+def first_megabytes(texts: Sequence[str], megabytes: float) -> list[str]:
+    """Return the first texts, up to so many bytes in all."""
+    sizes = accumulate(len(text.encode()) for text in texts)
+    return [t for t, size in zip(texts, sizes, strict=True) if size <= megabytes * 1e6]
 
 
 def show_differences(
@@ -284,7 +290,7 @@ def texts_near(
 def compare_rules(names: Sequence[str], options: argparse.Namespace, folder: Path) -> None:
     """Print how many answers of each rule alone are equal, on corpora and near its threshold."""
     ways = rule_ways()
-    texts = [t for name in names for t in read_texts(name, options.shared, options.texts // 3)]
+    texts = [t for name in names for t in read_texts(name, options.shared, options.texts)]
     answers, _ = ask_peer("rules", pa.table({"text": texts}), folder)
     signals = {id(way): way.signals(pa.array(texts)) for way, _ in ways.values()}
     bases = [text for text in texts if 600 < len(text) < 6000][::7]
@@ -293,7 +299,9 @@ def compare_rules(names: Sequence[str], options: argparse.Namespace, folder: Pat
         wanted = HEAVY.get(rule, options.near)
         real = [t for t, yes in zip(texts, near(condition, signals[id(way)]), strict=True) if yes]
         found = real if rule not in HEAVY else []
-        found += list(islice(texts_near(rule, way, condition, bases, wanted), wanted - len(found)))
+        found += list(
+            islice(texts_near(rule, way, condition, bases, wanted), max(0, wanted - len(found)))
+        )
         edges += [(rule, text) for text in found[:wanted]]
     table = pa.table({"rule": [r for r, _ in edges], "text": [t for _, t in edges]})
     near_answers, _ = ask_peer("rules", table, folder)
@@ -327,7 +335,8 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
-    parser.add_argument("--texts", type=int, default=3000, help="documents of each corpus")
+    parser.add_argument("--megabytes", type=float, default=5, help="of text of each corpus")
+    parser.add_argument("--texts", type=int, default=1000, help="of each corpus, for single rules")
     parser.add_argument("--near", type=int, default=1000, help="texts near each threshold")
     parser.add_argument("--corpora", nargs="+", default=list(CORPORA))
     parser.add_argument("--cache", type=Path, help="where compiled kernels lie (default: nowhere)")

@@ -1,4 +1,4 @@
-"""Kernel: words, which are what white space separates, and the marks in them."""
+"""Kernel: what the words of a text are like, white space dividing them, and the marks in it."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.decoded import Codes
+from pipelines.kernels.decoded import Codes, Words
 from pipelines.kernels.hashing import HASH_START, hash_codes, hash_step
 
 MAX_STOP_WORDS = 63  # one bit each
@@ -26,8 +26,8 @@ class WordCounts(NamedTuple):
     stop_words: np.ndarray  # different stop words that occur
 
 
-def count_words(texts: Codes, stop_words: tuple[str, ...]) -> WordCounts:
-    """Count the words of each text.
+def count_words(texts: Codes, words: Words, stop_words: tuple[str, ...]) -> WordCounts:
+    """Count the words of each text, which are given.
 
     A word is a stop word if it is one of ``stop_words``, of which there are at most
     `MAX_STOP_WORDS`, once both are folded and punctuation and symbols are trimmed from the word's
@@ -37,41 +37,46 @@ def count_words(texts: Codes, stop_words: tuple[str, ...]) -> WordCounts:
     counts = np.zeros((texts.num_texts, len(WordCounts._fields)), dtype=np.int64)
     hashes = [hash_codes(int(unicode.folded[ord(char)]) for char in word) for word in stop_words]
     stop_hashes = np.array(hashes, dtype=np.uint64)
-    _count_all(*texts, unicode.classes, unicode.folded, stop_hashes, counts)
+    longest = max(map(len, stop_words), default=0)
+    _count_all(*texts, *words, unicode.classes, unicode.folded, stop_hashes, longest, counts)
     return WordCounts(*counts.T)
 
 
 @compiled
 def _count_all(
     offsets: np.ndarray,
-    all_codes: np.ndarray,
+    codes: np.ndarray,
+    word_offsets: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
     classes: np.ndarray,
     folded: np.ndarray,
     stop_hashes: np.ndarray,
+    longest: int,
     counts: np.ndarray,
 ) -> None:
     for row in range(offsets.size - 1):
-        codes = all_codes[offsets[row] : offsets[row + 1]]
-        _count_words(codes, classes, counts[row])
-        _count_marks(codes, counts[row])
-        counts[row, 6] = _count_stop_words(codes, classes, folded, stop_hashes)
+        mine = slice(word_offsets[row], word_offsets[row + 1])
+        _measure_words(codes, starts[mine], ends[mine], classes, counts[row])
+        _count_marks(codes[offsets[row] : offsets[row + 1]], counts[row])
+        counts[row, 6] = _count_stop_words(
+            codes, starts[mine], ends[mine], classes, folded, stop_hashes, longest
+        )
 
 
 @compiled
-def _count_words(codes: np.ndarray, classes: np.ndarray, counts: np.ndarray) -> None:
-    num_words = num_chars = longest = num_alphabetic = 0
-    length = letters = 0  # of the word that we are in: its characters, and 1 if it has a letter
-    for code in codes:
-        bits = classes[code]
-        inside = int(bits & table.SPACE == 0)
-        letter = int(bits & table.ALPHABETIC != 0)
-        num_chars += inside
-        num_words += inside & (length == 0)
-        num_alphabetic += letter & (letters == 0)
-        length = (length + 1) * inside
-        letters = (letters | letter) * inside
-        longest = max(longest, length)
-    counts[0], counts[1], counts[2], counts[3] = num_words, num_chars, longest, num_alphabetic
+def _measure_words(
+    codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, classes: np.ndarray, counts: np.ndarray
+) -> None:
+    num_chars = longest = num_alphabetic = 0
+    for word in range(starts.size):
+        first, last = starts[word], ends[word]
+        num_chars += last - first
+        longest = max(longest, last - first)
+        while first < last and classes[codes[first]] & table.ALPHABETIC == 0:
+            first += 1
+        num_alphabetic += first < last
+    counts[0], counts[1], counts[2], counts[3] = starts.size, num_chars, longest, num_alphabetic
 
 
 @compiled
@@ -88,21 +93,27 @@ def _count_marks(codes: np.ndarray, counts: np.ndarray) -> None:
 
 @compiled
 def _count_stop_words(
-    codes: np.ndarray, classes: np.ndarray, folded: np.ndarray, stop_hashes: np.ndarray
+    codes: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    classes: np.ndarray,
+    folded: np.ndarray,
+    stop_hashes: np.ndarray,
+    longest: int,
 ) -> int:
     seen = 0
-    running = trimmed = HASH_START  # of the word so far, and as far as its last letter
-    for index in range(codes.size + 1):
-        code = codes[index] if index < codes.size else 0x20
-        bits = classes[code]
-        if bits & table.SPACE:
+    for word in range(starts.size):
+        first, last = starts[word], ends[word]
+        while first < last and classes[codes[first]] & _MARKS:
+            first += 1
+        while first < last and classes[codes[last - 1]] & _MARKS:
+            last -= 1
+        if first < last and last - first <= longest:
+            value = HASH_START
+            for at in range(first, last):
+                value = hash_step(value, folded[codes[at]])
             for number in range(stop_hashes.size):
-                seen |= int(stop_hashes[number] == trimmed) << number
-            running = trimmed = HASH_START
-        elif bits & _MARKS == 0:
-            trimmed = running = hash_step(running, folded[code])
-        elif trimmed != HASH_START:
-            running = hash_step(running, folded[code])
+                seen |= int(stop_hashes[number] == value) << number
     num_seen = 0
     while seen:
         num_seen += 1

@@ -37,9 +37,10 @@ _FIELDS = (
 
 
 def _measure(texts: TextBatch, config: SignalsConfig) -> Mapping[str, np.ndarray]:
+    from pipelines.kernels.white_space_words import white_space_words
     from pipelines.kernels.words import count_words
 
-    counts = count_words(texts.codes, config.stop_words)
+    counts = count_words(texts.codes, texts.words(white_space_words), config.stop_words)
     return {
         "num_words": counts.words,
         "max_word_chars": counts.longest,
