@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 
 import duckdb
@@ -242,9 +242,10 @@ def show_differences(
 
 
 def near(condition: str, signals: pa.Table) -> list[bool]:
-    """Return for which rows a rule's signal lies within a tenth of its threshold."""
-    name, _, limit = re.fullmatch(r"(\w+) *([<>]) *([\d.]+)", condition.strip()).groups()
-    sql = f"SELECT abs({name} - {limit}) <= 0.1 * {limit} + 1e-12 AS near FROM signals"
+    """Return for which rows a rule's signal lies within a tenth of its threshold, or one of it."""
+    name, _, limit = re.match(r"(\w+) *([<>]) *([\d.]+)", condition.strip()).groups()
+    width = 1 if "num_" in name else 0  # counts: the threshold's neighbours at least
+    sql = f"SELECT abs({name} - {limit}) <= greatest(0.1 * {limit}, {width}) + 1e-12 FROM signals"
     with duckdb.connect() as connection:
         connection.register("signals", signals)
         return [bool(row[0]) for row in connection.execute(sql).fetchall()]
@@ -267,6 +268,9 @@ def rule_ways() -> dict[str, tuple[Way, str]]:
     for way, dialect in ((quality, "gopher"), (lines, "fineweb"), (c4, "c4")):
         for rule in dialect_named(f"{dialect}@datatrove-0.10").rules:
             conditions[rule.reason] = (way, rule.condition)
+    stops = "num_c4_edit_lorem_ipsum + num_c4_edit_curly_brackets = 0"  # reading stopped there
+    few = conditions["c4.too_few_sentences"]
+    conditions["c4.too_few_sentences"] = (few[0], f"{few[1]} AND {stops}")
     names = [*MAKERS, "gopher_long_doc"]
     return {name: conditions[our_reason(name)] for name in names}
 
@@ -279,7 +283,7 @@ def texts_near(
         words = " ".join(bases).split() * 20
         yield from (" ".join(words[:n]) for n in range(95_000, 105_000, 10_000 // wanted))
         return
-    made = make_texts(rule, bases, 1)
+    made = chain.from_iterable(make_texts(rule, bases, seed) for seed in range(12))
     while chunk := list(islice(made, 3000)):
         signals = way.signals(pa.array(chunk))
         yield from (

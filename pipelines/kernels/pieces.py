@@ -40,7 +40,10 @@ def count_pieces(texts: Codes, pieces: Pieces) -> PieceCounts:
 
     Compared are 64-bit hashes (`pipelines.kernels.hashing.hash_codes`).
     """
-    hashes = hash_words(texts.codes, pieces.starts, pieces.ends)
+    per_text = np.diff(pieces.offsets)
+    has_others = np.repeat(per_text > 1, per_text)  # a piece alone in its text is no copy
+    hashed_ends = np.where(has_others, pieces.ends, pieces.starts)
+    hashes = hash_words(texts.codes, pieces.starts, hashed_ends)
     layout_seed = np.uint64(secrets.randbits(64) | 1)  # lays out a table, decides no count
     counts = np.zeros((texts.num_texts, len(PieceCounts._fields)), dtype=np.int64)
     _count_all(*pieces, hashes, layout_seed, counts)
@@ -60,11 +63,12 @@ def lines_and_paragraphs(texts: Codes) -> tuple[Pieces, Pieces]:
     Lines are trimmed of white space, and blank ones left out. A paragraph is lines without a blank
     one between them: all characters from the first of its first line to the last of its last.
     """
-    room = int(np.count_nonzero(_is_break(texts.codes))) + texts.num_texts
+    classes = table.load_unicode_table().classes
+    room = _count_breaks(texts.codes, classes) + texts.num_texts
     starts, ends = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     opens = np.empty(room, dtype=np.bool_)
     offsets = np.zeros(texts.num_texts + 1, dtype=np.int64)
-    _find_lines(*texts, table.load_unicode_table().classes, offsets, starts, ends, opens)
+    _find_lines(*texts, classes, offsets, starts, ends, opens)
     num_lines = offsets[-1]
     starts, ends, opens = starts[:num_lines], ends[:num_lines], opens[:num_lines]
     first_lines = np.flatnonzero(opens)
@@ -75,8 +79,12 @@ def lines_and_paragraphs(texts: Codes) -> tuple[Pieces, Pieces]:
     return Pieces(offsets, starts, ends), paragraphs
 
 
-def _is_break(codes: np.ndarray) -> np.ndarray:
-    return table.load_unicode_table().classes[codes] & table.LINE_BREAK != 0
+@compiled
+def _count_breaks(codes: np.ndarray, classes: np.ndarray) -> int:
+    num_breaks = 0
+    for code in codes:
+        num_breaks += classes[code] & table.LINE_BREAK != 0
+    return num_breaks
 
 
 @compiled
