@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalog.opened import OpenedRun
@@ -10,6 +10,8 @@ from catalog.report import report_facts, write_page
 from catalog.report.facts import ReportFacts
 from catalog.report.section_contracts import headline
 from catalog.report.tiles import tiles
+from data_contracts.errors import RecipeError
+from flows.recipe import recipe_from_plain
 from store.runs import Run
 from store.storage import Storage
 
@@ -52,9 +54,17 @@ def make_report(storage: Storage, run: Run) -> Report:
     Raises:
         Damaged: if something that the page tells of cannot be read.
     """
-    facts = report_facts(OpenedRun(storage, run))
+    facts = replace(report_facts(OpenedRun(storage, run)), rules=_rules(run))
     storage.replace(report_name(run.name), write_page(facts).encode())
     return Report(storage.place(report_name(run.name)), facts)
+
+
+def _rules(run: Run) -> dict[str, str]:
+    """Return the conditions of a run's rules by reason, those of the dialects it uses too."""
+    try:
+        return dict(recipe_from_plain(run.recipe).policy.all_rules())
+    except RecipeError:  # of a run from before a key or a dialect changed its name
+        return {}
 
 
 def _flat(text: str) -> str:

@@ -235,7 +235,7 @@ class ContractFacts:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """All that the report says of a run."""
+    """All that the report says of a run; ``rules`` are the policy's conditions by their reasons."""
 
     run: RunFacts
     task: Task | None
@@ -245,6 +245,7 @@ class ReportFacts:
     data: Data | None
     steps: tuple[StepFacts, ...] = field(default=())
     contracts: tuple[ContractFacts, ...] = field(default=())
+    rules: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON; numbers that JSON cannot hold become null."""

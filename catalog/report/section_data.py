@@ -33,9 +33,10 @@ def data_view(facts: ReportFacts) -> dict[str, Any] | None:
     if data is None:
         return None
     policy = facts.run.recipe.get("policy")
+    rules = facts.rules or _rules(policy if isinstance(policy, dict) else {})
     return {
         "flow": flow_chart(_flow_title(data), _flow(data)),
-        "reasons": _reasons(data, _rules(policy if isinstance(policy, dict) else {})),
+        "reasons": _reasons(data, rules),
         "sides": [_side(side) for side in data.sides],
         "sources": _source_chart(data),
         "by": data.grouped_by,
