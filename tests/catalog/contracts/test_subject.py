@@ -24,13 +24,16 @@ def asked(checked: Any, sql: str) -> list[tuple[Any, ...]]:
 
 def test_every_step_with_documents_has_a_name_that_leads_back_to_it():
     assert {STEPS[name]: name for name in STEPS} == DATASETS
-    assert len(DATASETS) == 11
+    assert len(DATASETS) == 12
 
 
 def test_views_are_the_rows_the_receipts_the_quarantine_and_the_others(finished, datasets):
     upstream = {step: datasets[step] for step in ("ingest", "compute_signals")}
     checked = subject_of(finished.storage, datasets["ingest"], upstream)
-    assert set(checked.views()) == {"documents", "rows", PARTITIONS, QUARANTINED, "signals"}
+    assert set(checked.views()) == {
+        *("documents", "read", "rows", "signals"),
+        *(PARTITIONS, QUARANTINED),
+    }
     assert asked(checked, "SELECT count(*), count(DISTINCT part) FROM rows") == [(150, 3)]
     assert asked(checked, "SELECT count(*) FROM documents JOIN signals USING (doc_id)") == [(150,)]
     assert asked(checked, "SELECT count(*) FROM quarantined") == [(3,)]
