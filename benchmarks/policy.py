@@ -34,7 +34,7 @@ ROWS_PER_PART = 140_000
 
 @dataclass
 class FilePart:
-    """A partition of signals in a file (`store.step.Part`)."""
+    """A partition of signals in a file: as much of `store.step.Part` as deciding asks for."""
 
     key: str
     path: Path
@@ -43,10 +43,6 @@ class FilePart:
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Read some columns."""
         return pq.read_table(self.path, columns=list(columns or ()) or None, use_threads=False)
-
-    def file(self, name: str, folder: Path) -> Path:
-        """Signals have no files beside their rows."""
-        raise NotImplementedError
 
 
 def write_parts(folder: Path, names: Sequence[str], num_rows: int) -> list[FilePart]:
