@@ -10,9 +10,9 @@ import numpy as np
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.compiled import compiled
 from pipelines.kernels.decoded import Codes
+from pipelines.kernels.marks import hash_signs_and_ellipses
 
 _RETURN, _NEWLINE, _FULL_STOP, _ELLIPSIS = ord("\r"), ord("\n"), ord("."), ord("…")
-_HASH_SIGN = ord("#")
 _BULLETS = (ord("•"), ord("-"))
 
 
@@ -39,20 +39,8 @@ def _count_all(
 ) -> None:
     for row in range(offsets.size - 1):
         codes = all_codes[offsets[row] : offsets[row + 1]]
-        _count_marks(codes, counts[row])
+        counts[row, 0], counts[row, 1] = hash_signs_and_ellipses(codes)
         _count_lines(codes, classes, counts[row])
-
-
-@compiled
-def _count_marks(codes: np.ndarray, counts: np.ndarray) -> None:
-    num_hash_signs = num_ellipses = num_stops = 0
-    for code in codes:
-        num_hash_signs += code == _HASH_SIGN
-        num_stops = num_stops + 1 if code == _FULL_STOP else 0
-        if num_stops == 3 or code == _ELLIPSIS:
-            num_ellipses += 1
-            num_stops = 0
-    counts[0], counts[1] = num_hash_signs, num_ellipses
 
 
 @compiled

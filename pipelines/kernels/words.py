@@ -8,10 +8,10 @@ from pipelines.kernels import unicode_table as table
 from pipelines.kernels.compiled import compiled
 from pipelines.kernels.decoded import Codes, Words
 from pipelines.kernels.hashing import HASH_START, hash_codes, hash_step
+from pipelines.kernels.marks import hash_signs_and_ellipses
 
 MAX_STOP_WORDS = 63  # one bit each
 _MARKS = table.PUNCTUATION | table.SYMBOL
-_HASH_SIGN, _FULL_STOP, _ELLIPSIS = ord("#"), ord("."), ord("…")
 
 
 class WordCounts(NamedTuple):
@@ -58,7 +58,8 @@ def _count_all(
     for row in range(offsets.size - 1):
         mine = slice(word_offsets[row], word_offsets[row + 1])
         _measure_words(codes, starts[mine], ends[mine], classes, counts[row])
-        _count_marks(codes[offsets[row] : offsets[row + 1]], counts[row])
+        text = codes[offsets[row] : offsets[row + 1]]
+        counts[row, 4], counts[row, 5] = hash_signs_and_ellipses(text)
         counts[row, 6] = _count_stop_words(
             codes, starts[mine], ends[mine], classes, folded, stop_hashes, longest
         )
@@ -77,18 +78,6 @@ def _measure_words(
             first += 1
         num_alphabetic += first < last
     counts[0], counts[1], counts[2], counts[3] = starts.size, num_chars, longest, num_alphabetic
-
-
-@compiled
-def _count_marks(codes: np.ndarray, counts: np.ndarray) -> None:
-    num_hash_signs = num_ellipses = num_stops = 0
-    for code in codes:
-        num_hash_signs += code == _HASH_SIGN
-        num_stops = num_stops + 1 if code == _FULL_STOP else 0
-        if num_stops == 3 or code == _ELLIPSIS:
-            num_ellipses += 1
-            num_stops = 0
-    counts[4], counts[5] = num_hash_signs, num_ellipses
 
 
 @compiled
