@@ -79,8 +79,9 @@ class ServedHome:
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.load(answer)
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or time.monotonic() > deadline:
+            except (urllib.error.HTTPError, TimeoutError) as error:
+                is_busy = isinstance(error, TimeoutError) or error.code == 503
+                if not is_busy or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
 
