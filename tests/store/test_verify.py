@@ -199,11 +199,11 @@ def lose_rows(home, results):
 DAMAGES = [damage_rows, damage_receipt, damage_quarantine, damage_manifest, lose_rows]
 
 
-def names_of(damages):
+def joined_names(damages):
     return "-".join(damage.__name__ for damage in damages)
 
 
-@pytest.mark.parametrize("damages", [*([one] for one in DAMAGES), DAMAGES], ids=names_of)
+@pytest.mark.parametrize("damages", [*([one] for one in DAMAGES), DAMAGES], ids=joined_names)
 def test_repair_sets_aside_and_the_next_run_makes_the_same_anew(home, corpus, results, damages):
     before = store_files(home)
     damaged = {name: home.read(name) for name in before}
