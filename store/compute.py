@@ -52,6 +52,7 @@ class PartTask:
     inputs: Mapping[str, tuple[StoredPart, ...]] = field(default_factory=dict)
     bucket: int | None = None
     source: SourcePart | None = None
+    previous: StoredPart | None = None
 
     def input_bytes(self) -> int:
         """Bytes that the partition reads: files of a source, or stored partitions."""
@@ -107,7 +108,9 @@ def _run_step(
     task: PartTask, folder: Path, work: Path | None, tell: Callable[[str], None]
 ) -> tuple[Output, Written]:
     scratch = folder / "files"
-    inputs = Inputs(task.key, task.inputs, task.bucket, task.source, scratch, work, tell)
+    inputs = Inputs(
+        task.key, task.inputs, task.bucket, task.source, scratch, work, task.previous, tell
+    )
     try:
         scratch.mkdir()
         output = _check_names(task.step.run(inputs, task.config))

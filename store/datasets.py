@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.errors import Damaged, NotFound
+from store.errors import Damaged, NotFound, StoreError
 from store.identity import digest_bytes, digest_file, encode, fingerprint
 from store.storage import Storage
 
@@ -348,6 +348,10 @@ class StoredPart:
                 return file.read(columns=wanted)
         except (OSError, pa.ArrowException) as error:
             raise damaged_part(self.storage, name, error) from error
+        except StoreError as error:
+            if not _is_of_content(error.__cause__):
+                raise
+            raise damaged_part(self.storage, name, error) from error
 
     def file(self, name: str, folder: Path) -> Path:
         """Return a local path of one of the partition's files; a bucket's is copied to a folder.
@@ -370,6 +374,11 @@ class StoredPart:
             pass
         error = ValueError(f"it is missing, or is not the {extra.size_bytes} bytes written")
         raise damaged_part(self.storage, stored, error)
+
+
+def _is_of_content(error: BaseException | None) -> bool:
+    """Tell whether Arrow complains of a file's bytes: the system's own errors have a number."""
+    return type(error) is OSError and error.errno is None
 
 
 EMPTY_SLICE = Slice(0, 0, 0, 0, "empty")

@@ -19,6 +19,7 @@ from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
 from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
 from store.plan import NodePlan
+from store.previous import previous_part
 from store.storage import Storage
 
 Made = TypeVar("Made")
@@ -150,6 +151,8 @@ class Runner:
         return receipt, is_ours
 
     def _compute(self, task: PartTask, publish: bool = True) -> Receipt:
+        if task.step.incremental and publish:
+            task = replace(task, previous=previous_part(self.storage, task))
         if self._executor is None:
             return compute_part(task, publish, self._tell_line(task.step.name))
         # What only planning uses may be a lambda, which no other process could be sent.

@@ -80,7 +80,8 @@ class Inputs:
     ``scratch`` is an empty local folder for files that the step makes, removed afterwards.
     ``work`` is a local folder of this very partition that survives a kill: a resumable step keeps
     there what it needs to go on (checkpoints); it is removed when the partition stands. None means
-    to begin anew. ``tell`` shows a person one line on how far the step is.
+    to begin anew. ``previous`` is what an incremental step made last, of other inputs, if anything.
+    ``tell`` shows a person one line on how far the step is.
     """
 
     key: str
@@ -89,6 +90,7 @@ class Inputs:
     source: SourcePart | None = None
     scratch: Path | None = None
     work: Path | None = None
+    previous: Part | None = None
     tell: Callable[[str], None] = ignore_line
 
     def one(self, name: str) -> Part:
@@ -155,7 +157,9 @@ class Step:
     (their framing count is). ``emits`` says what an output row is: a document that came in (kept
     or dropped by a ``keep`` column), an edge between documents, or neither (a model); the last two
     let every document pass. ``list_parts`` (sources) lists partitions from a config;
-    ``num_buckets`` (shuffles) reads their number from a config.
+    ``num_buckets`` (shuffles) reads their number from a config. An ``incremental`` step may take
+    over from `Inputs.previous` what it finds there for equal inputs; it writes the same rows with
+    it as without it.
     """
 
     name: str
@@ -171,6 +175,7 @@ class Step:
     list_parts: Callable[[Any], list[SourcePart]] | None = None
     num_buckets: Callable[[Any], int] | None = None
     resumable: bool = False
+    incremental: bool = False
     schema_of: Callable[[Any], pa.Schema] | None = None
 
     def rows_schema(self, config: Any) -> pa.Schema:
