@@ -87,13 +87,14 @@ def main() -> None:
         print(f"{options.rows:,} rows of {len(names)} signals, {size / 1e6:,.0f} MB of Parquet")
         decide(parts[0], config)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             dropped = sum(pool.map(lambda part: count_dropped(decide(part, config)), parts))
-            seconds = time.perf_counter() - started
+            seconds, used = time.perf_counter() - started, time.process_time() - used
             started = time.perf_counter()
             sum(pool.map(lambda part: write(part, config, Path(folder)), parts))
             with_writing = time.perf_counter() - started
         print(f"decided  {seconds:6.2f} s  {options.rows / seconds / 1e6:5.1f} million rows/s")
+        print(f"computed {used:6.2f} s  of CPU while deciding, all threads together")
         print(f"written  {with_writing:6.2f} s  with digests and Parquet")
         print(f"dropped  {dropped:,} ({dropped / options.rows:.0%})")
 

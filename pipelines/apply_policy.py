@@ -7,7 +7,10 @@ one pass over a few columns. A condition that is NULL does not match.
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from data_contracts.documents import DECISIONS
 from pipelines.policies.dialects import rules_of
@@ -18,6 +21,7 @@ from store.step import Inputs, Output, Step
 
 VERSION = 1
 OF_EDITED = "edited:"
+_DECIDED = pa.schema([("rule", pa.int32()), ("values", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -58,32 +62,53 @@ def signals_asked(rules: tuple[tuple[str, str], ...]) -> tuple[tuple[str, ...], 
 
 def policy_sql(rules: tuple[tuple[str, str], ...]) -> str:
     """Return the query that decides every row of ``signals``; raises as `signals_asked` does."""
-    asked = signals_asked(rules)
     if not rules:
         return "SELECT doc_id, true AS keep, NULL AS reason, NULL AS values FROM signals"
-    first, reasons, values = ["CASE"], ["CASE rule"], ["CASE rule"]
-    for number, ((reason, condition), names) in enumerate(zip(rules, asked, strict=True)):
-        pairs = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
-        deciding = f"to_json(struct_pack({pairs}))::VARCHAR" if names else "'{}'"
-        first.append(f"WHEN ({condition}\n) THEN {number}")
-        reasons.append(f"WHEN {number} THEN {literal(reason)}")
-        values.append(f"WHEN {number} THEN {deciding}")
-    decided = "\n".join([*first, "END"])
+    reasons = [f"WHEN {number} THEN {literal(reason)}" for number, (reason, _) in enumerate(rules)]
     return (
-        f"SELECT doc_id, rule IS NULL AS keep, {' '.join([*reasons, 'END'])} AS reason, "
-        f"{' '.join([*values, 'END'])} AS values FROM (SELECT *, {decided} AS rule FROM signals)"
+        "SELECT doc_id, decided.rule IS NULL AS keep, "
+        f"CASE decided.rule {' '.join(reasons)} END AS reason, decided.values AS values "
+        f"FROM (SELECT doc_id, {_decided_sql(rules)} AS decided FROM signals)"
     )
 
 
 def apply_policy(inputs: Inputs, config: PolicyConfig) -> Output:
     """Decide each document of a partition; rows stand in the order of the signals.
 
-    Reads just the signals that rules mention.
+    Reads just the signals that rules mention. The rows are those of `policy_sql`; ids and reasons
+    are put beside the numbers of the rules here, because strings through a query cost more than
+    deciding does.
     """
     rules = config.all_rules()
     asked = {name for names in signals_asked(rules) for name in names}
     signals = inputs.one("signals").table(["doc_id", *sorted(asked)])
-    return Output(query(policy_sql(rules), DECISIONS, signals=signals))
+    sql = f"SELECT decided.* FROM (SELECT {_decided_sql(rules)} AS decided FROM signals)"
+    decided = query(sql, _DECIDED, signals=signals)
+    rule = decided["rule"]
+    reasons = pa.array([reason for reason, _ in rules], pa.string())
+    columns = [signals["doc_id"], rule.is_null(), reasons.take(rule), decided["values"]]
+    return Output(pa.table(columns, schema=DECISIONS))
+
+
+def _decided_sql(rules: tuple[tuple[str, str], ...]) -> str:
+    """Return the struct of the first rule that matches and its values, both NULL if none does."""
+    none = "{'rule': NULL::INTEGER, 'values': NULL::VARCHAR}"
+    asked = zip(rules, signals_asked(rules), strict=True)
+    whens = [
+        f"WHEN ({condition}\n) THEN {{'rule': {number}, 'values': {_values_sql(names)}}}"
+        for number, ((_, condition), names) in enumerate(asked)
+    ]
+    return "\n".join(["CASE", *whens, f"ELSE {none} END"]) if whens else none
+
+
+def _values_sql(names: tuple[str, ...]) -> str:
+    """Return the text of a JSON object of signals: joined, at half the cost of JSON of a struct."""
+    pieces: list[str] = []
+    for name in names:
+        opening = "," if pieces else "{"
+        pieces.append(literal(f"{opening}{json.dumps(name)}:"))
+        pieces.append(f"coalesce(to_json({quoted(name)}), 'null')")
+    return f"concat({', '.join(pieces)}, '}}')" if names else "'{}'"
 
 
 STEP = Step(

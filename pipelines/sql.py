@@ -1,7 +1,8 @@
 """Asking DuckDB a question of Arrow tables inside a step: closed to the outside, one thread.
 
 Steps run several at a time, so each thread of each process keeps a connection of its own, with one
-thread; rows come back in the order that the query's ``ORDER BY`` says.
+thread; rows come back in the order that the query's ``ORDER BY`` says, and a query that only
+calculates with the columns of one table gives its rows in the order of that table.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
+    "preserve_insertion_order": True,
     "enable_external_access": False,
     "lock_configuration": True,
 }
