@@ -169,7 +169,7 @@ def _keep_all(
     written: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    num_lines = start = 0
+    num_lines, start = 0, np.int64(0)  # one type throughout: callees compile once
     for row in range(text_offsets.size - 1):
         at, end = text_offsets[row], text_offsets[row + 1]
         fate = _KEPT
@@ -335,14 +335,15 @@ def _join_all(
     joined_ends: np.ndarray,
 ) -> None:
     for row in range(text_offsets.size - 1):
-        at = joined_ends[row]
+        to = joined_ends[row]
         if is_edited[row]:
             lines = _join_lines(codes, bounds, offsets[row], offsets[row + 1], classes)
-            joined_ends[row + 1] = encode(lines, joined, at)
+            to = encode(lines, joined, to)
         else:
-            text = data[text_offsets[row] : text_offsets[row + 1]]
-            joined[at : at + text.size] = text
-            joined_ends[row + 1] = at + text.size
+            for at in range(text_offsets[row], text_offsets[row + 1]):
+                joined[to] = data[at]
+                to += 1
+        joined_ends[row + 1] = to
 
 
 @compiled

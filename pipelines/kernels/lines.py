@@ -58,7 +58,7 @@ def _count_text(
     codes: np.ndarray, classes: np.ndarray, layout_seed: np.uint64, counts: np.ndarray
 ) -> None:
     hashes = np.empty(16, dtype=np.uint64)
-    at = 0
+    at = np.int64(0)  # one type throughout: `_read_line` compiles once
     after_blank = True
     while at < codes.size:
         first, last, at = _read_line(codes, at, classes)
@@ -67,7 +67,7 @@ def _count_text(
             after_blank = True
             continue
         if counts[1] == hashes.size:
-            hashes = np.concatenate((hashes, hashes))
+            hashes = _with_twice_the_room(hashes)
         hashes[counts[1]] = _hash_line(codes, first, last)
         counts[1] += 1
         counts[2] += after_blank
@@ -78,6 +78,14 @@ def _count_text(
         counts[6] += last - first <= SHORT_LINE_CHARS
     if counts[1] > 1:
         counts[7] = count_repeats(hashes[: counts[1]], layout_seed)
+
+
+@compiled
+def _with_twice_the_room(hashes: np.ndarray) -> np.ndarray:
+    roomy = np.empty(2 * hashes.size, dtype=np.uint64)
+    for at in range(hashes.size):
+        roomy[at] = hashes[at]
+    return roomy
 
 
 @compiled
@@ -111,5 +119,7 @@ def _ends_in_ellipsis(codes: np.ndarray, first: int, last: int) -> bool:
         return True
     if last - first < 3:
         return False
-    stops = codes[last - 3 : last] == _FULL_STOP
-    return stops[0] and stops[1] and stops[2]
+    num_stops = 0
+    for at in range(last - 3, last):
+        num_stops += codes[at] == _FULL_STOP
+    return num_stops == 3

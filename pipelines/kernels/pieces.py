@@ -129,7 +129,7 @@ def _count_all(
     layout_seed: np.uint64,
     counts: np.ndarray,
 ) -> None:
-    most = 0
+    most = np.int64(0)  # one type throughout: `copies_scratch` compiles once
     for row in range(offsets.size - 1):
         most = max(most, offsets[row + 1] - offsets[row])
     slots, firsts = copies_scratch(most)

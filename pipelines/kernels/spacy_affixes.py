@@ -35,7 +35,7 @@ def prefix_chars(codes: np.ndarray, start: int, end: int, classes: np.ndarray) -
     if classes[code] & table.PREFIX:
         return 1
     if code == _STOP:
-        run = _run_chars(codes, start, end, _STOP)
+        run = _run_chars(codes, start, end, code)
         return run if run > 1 else 0
     after = codes[start + 1] if start + 1 < end else 0
     if code == _PLUS:
@@ -95,7 +95,7 @@ def infix_chars(codes: np.ndarray, start: int, at: int, end: int, classes: np.nd
         return 1
     after = codes[at + 1] if at + 1 < end else 0
     if code == after == _STOP:
-        return _run_chars(codes, at, end, _STOP)
+        return _run_chars(codes, at, end, code)
     if at == start or at + 1 == end:
         return 0
     before = codes[at - 1]

@@ -73,14 +73,14 @@ def _runs_at(
     runs = boundaries = num_chars = 0
     node = table.PHRASES
     for word in range(first, last):
-        start, end = int(starts[word]), int(ends[word])  # one kind of integer, compiled once
-        if word > first and not _are_neighbours(codes, int(ends[word - 1]), start):
+        start, end = np.int64(starts[word]), np.int64(ends[word])  # one type: callees compile once
+        if word > first and not _are_neighbours(codes, np.int64(ends[word - 1]), start):
             break
         row = walk(codes, start, end, node, tree)
         if row < 0:
             break
         node = tree[row, TO]
-        num_chars += end - start
+        num_chars += int(end - start)
         boundaries |= 1 << (num_chars - 1)
         if tree[row, VALUE] == boundaries:
             runs |= 1 << (word + 1 - first)
@@ -136,7 +136,7 @@ def _rewrite(
     word = 0
     while word < chosen.size:
         size = max(chosen[word], 1)
-        start, end = int(old_starts[word]), int(old_ends[word + size - 1])
+        start, end = np.int64(old_starts[word]), np.int64(old_ends[word + size - 1])
         splits = find_text(codes, start, end, table.EXCEPTIONS, tree) if size > 1 else 0
         if splits:
             num_words = add_words(start, end, splits, starts, ends, num_words)

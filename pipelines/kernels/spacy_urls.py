@@ -103,7 +103,7 @@ def _ends_url(codes: np.ndarray, at: int, end: int, classes: np.ndarray) -> bool
 @compiled
 def _is_address(codes: np.ndarray, start: int, end: int, classes: np.ndarray) -> bool:
     """Return whether four numbers of a public address stand here, and then a port and a rest."""
-    first = second = 0
+    first = second = np.int64(0)  # one type throughout: callees compile once
     at = start
     for number in range(4):
         begin = at
