@@ -34,7 +34,7 @@ from benchmarks.corpora import read_texts
 from benchmarks.edge_texts import MAKERS, make_texts
 from data_contracts.documents import DECISIONS, EDITED
 from pipelines.apply_policy import PolicyConfig, policy_sql, signals_asked
-from pipelines.compute_signals import measure_batch, slices_of
+from pipelines.compute_signals import measure_batch
 from pipelines.edits.registry import edit_named
 from pipelines.kernels.cache import use_cache_dir
 from pipelines.kernels.decoded import TextBatch, text_batch
@@ -42,6 +42,7 @@ from pipelines.policies.dialects import dialect_named
 from pipelines.signals.family import SignalsConfig
 from pipelines.signals.registry import measured, measured_edited, with_asked
 from pipelines.sql import query
+from pipelines.text_slices import slices_of
 
 PEER = Path(__file__).parent.parent / ".venv-peers" / "bin" / "python"
 SCRIPT = Path(__file__).parent / "peers" / "datatrove_filters.py"

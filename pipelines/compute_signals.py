@@ -19,18 +19,18 @@ from pipelines.signals.registry import (
     measured_edited,
     signals_schema,
 )
+from pipelines.text_slices import one_array, slices_of
 from store.step import Inputs, Output, Step
 
 VERSION = 2
-SLICE_BYTES = 4 * 2**20  # of text that is decoded and divided into words at a time
 
 
 def compute_signals(inputs: Inputs, config: SignalsConfig) -> Output:
     """Return the signals of a partition of documents: one row each, in the documents' order.
 
     Works slice by slice: besides the documents, memory is for some 20 bytes per character of
-    `SLICE_BYTES` of text, or of the longest document. A value depends on the document's row and
-    ``config`` alone. Raises `UsageError` if a text is null.
+    `pipelines.text_slices.SLICE_BYTES` of text, or of the longest document. A value depends on the
+    document's row and ``config`` alone. Raises `UsageError` if a text is null.
     """
     families = measured(config)
     schema = signals_schema(config)
@@ -66,25 +66,6 @@ def measure_batch(
     return signals
 
 
-def slices_of(texts: pa.ChunkedArray, size_bytes: int = SLICE_BYTES) -> Iterator[tuple[int, int]]:
-    """Yield (first row, number of rows) of runs of texts with at most ``size_bytes`` each.
-
-    A longer text is a slice of its own. No slice crosses a chunk, so that none is a copy.
-    """
-    start = 0
-    for chunk in texts.chunks:
-        lengths = pa.compute.binary_length(chunk).fill_null(0).to_numpy(zero_copy_only=False)
-        first = held = 0
-        for row, length in enumerate(lengths.tolist()):
-            if row > first and held + length > size_bytes:
-                yield start + first, row - first
-                first, held = row, 0
-            held += length
-        if len(chunk) > first:
-            yield start + first, len(chunk) - first
-        start += len(chunk)
-
-
 def _measure(
     documents: pa.Table,
     edited: pa.Table | None,
@@ -94,21 +75,17 @@ def _measure(
 ) -> Iterator[pa.RecordBatch]:
     for first, num_rows in slices_of(documents["text"]):
         rows = documents.slice(first, num_rows)
-        columns = {name: _one_array(rows[name]) for name in read}
-        batch = text_batch(_one_array(rows["text"]), columns)
+        columns = {name: one_array(rows[name]) for name in read}
+        batch = text_batch(one_array(rows["text"]), columns)
         signals = measure_batch(batch, measured(config), config)
         if edited is not None:
             told = edited.slice(first, num_rows)
-            text = _one_array(told["text"])
-            signals |= {name: _one_array(told[name]) for name in told.column_names[1:]}
+            text = one_array(told["text"])
+            signals |= {name: one_array(told[name]) for name in told.column_names[1:]}
             found = measure_batch(text_batch(text, columns), measured_edited(config), config)
             signals |= {EDITED + name: values for name, values in found.items()}
-        doc_ids = _one_array(rows["doc_id"]).cast(pa.string())
+        doc_ids = one_array(rows["doc_id"]).cast(pa.string())
         yield pa.RecordBatch.from_arrays([doc_ids, *signals.values()], schema=schema)
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 STEP = Step(

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from data_contracts.documents import DOCUMENTS, hash_text
 from data_contracts.errors import RecipeError
-from pipelines.compute_signals import slices_of
 from pipelines.edits.registry import edit_named
 from pipelines.kernels.buffers import TextBuffers
 from pipelines.kernels.decoded import text_batch
+from pipelines.text_slices import slices_of
 from store.step import Inputs, Output, Step
 
 VERSION = 1
