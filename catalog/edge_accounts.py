@@ -24,23 +24,26 @@ def check_edges(
 ) -> tuple[Tally, list[Finding]]:
     """Hold a step's edges against the documents that it took in, all of which it lets pass.
 
-    Every edge joins two of them, of its own partition, in order, once. If the input has hashes,
-    the exact relations are just the edges that grouping the whole input by its hashes calls for.
+    Every edge joins two of them, of its own partition, in order, once. If the input has hashes and
+    edges have relations, the exact ones are just those that grouping the whole input by its hashes
+    calls for.
     """
     relations = {
         "taken": taken_rows(storage, step, dataset, taken_in),
         "edges": rows_of(storage, dataset, step.schema),
     }
-    has_hashes = set(_HASHES) <= set(relations["taken"].schema.names)
+    has_relations = "relation" in step.schema.names
+    has_hashes = has_relations and set(_HASHES) <= set(relations["taken"].schema.names)
     columns = ", ".join(["doc_id", *(_HASHES if has_hashes else ())])
+    part = part_taken(step) if step.kind != "whole" else "'all'"
     with connect(relations) as connection:
         connection.execute(
-            f"CREATE TEMP TABLE ins AS SELECT {columns}, {part_taken(step)} AS part "
+            f"CREATE TEMP TABLE ins AS SELECT {columns}, {part} AS part "
             f"FROM taken WHERE {kept_only(relations['taken'])}"
         )
         (counts,) = ask_rows(connection, _COUNTS_SQL)
         found = ask_rows(connection, _UNREAD_SQL, keys=[part.key for part in dataset.parts])
-        found += ask_rows(connection, _EDGES_SQL)
+        found += ask_rows(connection, _EDGES_SQL.format(also=", relation" if has_relations else ""))
         found += ask_rows(connection, _COMPLETE_SQL) if has_hashes else []
     return Tally(**counts), findings_of(found)
 
@@ -57,7 +60,7 @@ _UNREAD_SQL = f"""
 
 _EDGES_SQL = f"""
     WITH numbered AS (
-        SELECT *, count(*) OVER (PARTITION BY left_id, right_id, relation) AS times FROM edges
+        SELECT *, count(*) OVER (PARTITION BY left_id, right_id{{also}}) AS times FROM edges
     ), judged AS (
         SELECT e.left_id || '-' || e.right_id AS pair, CASE
             WHEN l.doc_id IS NULL OR r.doc_id IS NULL THEN 'edges join an id that never went in'

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
 
+from catalog.clusters import CHOICE, clusters_of
 from catalog.find import Found, find_documents, find_quarantined
 from catalog.opened import CURATED, INGEST, OpenedRun
 from catalog.relations import ask_rows, connect, quoted
@@ -19,6 +21,7 @@ from store.storage import Storage
 __all__ = ["format_trace", "trace"]
 
 SIGNALS = "compute_signals"
+NO_FATES = ("index_heldout", "read_published")  # they name documents and decide about none
 
 
 def trace(
@@ -32,8 +35,9 @@ def trace(
 
     The shape is ``{"run", "asked", "found_by", "num_found", "documents": […], "num_quarantined",
     "quarantined": […]}``. Each document has ``doc_id, source, uri, record_key, url, partition,
-    text_start, num_chars, signals, fates, outcome, reason, split, curated``; each of its fates
-    ``step, fate, reason, values, rule, partner``. Steps that it did not reach are left out.
+    text_start, num_chars, signals, fates, outcome, reason, split, curated, stands_for``; each of
+    its fates ``step, fate, reason, values, rule, partner``. Steps that it did not reach are left
+    out. ``stands_for`` is what was dropped for it, as in `catalog.clusters.Cluster`, or None.
 
     Raises:
         UsageError: if nothing was asked for. NotFound: if nothing is found.
@@ -71,16 +75,22 @@ class _Traces:
         opened: OpenedRun,
         rules: Mapping[str, str],
     ) -> None:
-        self._connection, self._rules = connection, rules
-        self._steps = [step for step in opened.steps() if step != INGEST]
+        self._connection, self._opened, self._rules = connection, opened, rules
+        self._steps = [step for step in opened.steps() if step not in (INGEST, *NO_FATES)]
         self._columns = {step: set(opened.views[step].schema.names) for step in self._steps}
 
     def of(self, found: Found) -> list[dict[str, Any]]:
         """Return the traces of the documents that were found, in the order found."""
         ids = [row["doc_id"] for row in found.rows]
         rows = {step: self._rows(step, ids) for step in self._steps if self._has(step, "doc_id")}
-        set_aside = self._quarantined(ids)
-        return [self._trace(document, rows, set_aside) for document in found.rows]
+        set_aside, stands_for = self._quarantined(ids), self._stands_for(ids)
+        return [
+            {
+                **self._trace(document, rows, set_aside),
+                "stands_for": stands_for.get(document["doc_id"]),
+            }
+            for document in found.rows
+        ]
 
     def _has(self, step: str, column: str) -> bool:
         return column in self._columns.get(step, ())
@@ -103,6 +113,16 @@ class _Traces:
         found = ask_rows(self._connection, sql, ids=ids) if ids else []
         return {row["doc_id"]: row for row in found}
 
+    def _stands_for(self, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return what was dropped for those of some documents that anything was dropped for."""
+        if CHOICE not in self._columns:
+            return {}
+        found = clusters_of(self._connection, self._opened, ids)
+        told = {doc_id: asdict(cluster) for doc_id, cluster in found.items()}
+        return {
+            doc_id: {n: v for n, v in one.items() if n != "kept"} for doc_id, one in told.items()
+        }
+
     def _quarantined(self, ids: list[str]) -> dict[tuple[str, str], str]:
         sql = "SELECT doc_id, step, error FROM quarantine WHERE list_contains($ids, doc_id)"
         rows = ask_rows(self._connection, sql, ids=ids) if ids else []
@@ -124,7 +144,7 @@ class _Traces:
             elif step in mine:
                 fates.append(_fate(step, mine[step], self._rules))
         lost = next((fate for fate in fates if fate["fate"] != "kept"), None)
-        sides = [row["split"] for row in mine.values() if row.get("split")]
+        sides = [row["split"] for row in mine.values() if "split" in row]  # the last one holds
         told = {name: value for name, value in document.items() if name != "part"}
         return {
             **told,
@@ -133,7 +153,7 @@ class _Traces:
             "fates": fates,
             "outcome": lost["fate"] if lost else "curated" if CURATED in mine else "kept",
             "reason": lost["reason"] if lost else None,
-            "split": sides[0] if sides else None,
+            "split": sides[-1] if sides else None,
             "curated": CURATED in mine,
         }
 

@@ -57,9 +57,26 @@ SIGNATURES = pa.schema(
     ]
 )
 
+# A row for each band of a text's signature. Texts are named by the first 64 bits of the hash of
+# their normalised form (`pipelines.dedupe.text_keys`).
+BANDS = pa.schema(
+    [
+        pa.field("bucket", pa.int32(), nullable=False),  # of band_key; slices
+        pa.field("band_key", pa.uint64(), nullable=False),  # of the band and its values
+        pa.field("text_key", pa.uint64(), nullable=False),
+    ]
+)
+
+# Texts that share a key, by their names; left_key < right_key.
+CANDIDATES = pa.schema(
+    [
+        pa.field("left_key", pa.uint64(), nullable=False),
+        pa.field("right_key", pa.uint64(), nullable=False),
+    ]
+)
+
 # `relation` exact.text and exact.normalised are equivalences, written as a star: left_id is the
-# smallest doc_id of the class and stands once with every other member. near.* are single pairs,
-# left_id < right_id, each verified on the text.
+# smallest doc_id of the class and stands once with every other member. Near pairs are in `PAIRS`.
 EDGES = pa.schema(
     [
         pa.field("left_id", pa.string(), nullable=False),
@@ -67,6 +84,38 @@ EDGES = pa.schema(
         pa.field("relation", pa.string(), nullable=False),
         pa.field("jaccard", pa.float64(), nullable=False),
         pa.field("containment", pa.float64(), nullable=False),
+        pa.field("rule_version", pa.int32(), nullable=False),
+    ]
+)
+
+# What the texts of a pair differ in (`pipelines.kernels.differences.PairFacts`).
+DIFFERENCES = (
+    "slips",
+    "doubtful",
+    "changed_numbers",
+    "changed_names",
+    "changed_words",
+    "negations",
+    "dropped_words",
+    "added_words",
+    "head_words",
+    "head_plain",
+    "tail_words",
+    "tail_plain",
+)
+DIFFERENCES_FROM = 0.5  # Jaccard similarity; texts that are less alike are not laid side by side
+
+# Candidates, measured on their texts; left_id < right_id, each the smallest doc_id of its
+# normalised text. Whether a pair is a duplicate is for the choice to say.
+PAIRS = pa.schema(
+    [
+        pa.field("left_id", pa.string(), nullable=False),
+        pa.field("right_id", pa.string(), nullable=False),
+        pa.field("left_hash", pa.string(), nullable=False),  # `hash_text` of what was compared
+        pa.field("right_hash", pa.string(), nullable=False),
+        pa.field("jaccard", pa.float64(), nullable=False),
+        pa.field("containment", pa.float64(), nullable=False),
+        *(pa.field(name, pa.int32()) for name in DIFFERENCES),  # null below `DIFFERENCES_FROM`
         pa.field("rule_version", pa.int32(), nullable=False),
     ]
 )

@@ -185,7 +185,7 @@ def check_order(order: Order) -> dict[str, NodePlan] | None:
     Returns what is there of its graph, unless it asks for more than what is missing.
     """
     recipe = load_recipe(order.recipe, order.settings)
-    graph = build_graph(recipe)
+    graph = build_graph(recipe, order.home)
     check_approval(recipe, graph)
     forced = order.forced_steps(graph)
     contracts_of(recipe, graph.names())

@@ -28,6 +28,7 @@ COMMANDS = {
     "status": "show each step of a run: fresh, stale, missing, running or failed",
     "explain": "show what a step's partitions were made from and what differs now",
     "trace": "show one document's fate: read where, kept or dropped by what, its partner",
+    "duplicates": "show what repeats what: clusters, and similar texts side by side",
     "whatif": "show what other rules would keep and drop, from what a run measured",
     "check": "hold a dataset, or any folder of Parquet, against a data contract",
     "contracts": "list, show or compare data contracts",

@@ -7,13 +7,23 @@ from dataclasses import replace
 from data_contracts.errors import RecipeError
 from flows.machine import on_this_machine, with_threads
 from flows.recipe import Recipe
+from flows.repeats_graph import dropping_repeats
 from pipelines.apply_policy import STEP as APPLY_POLICY
 from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
 from pipelines.compute_signals import STEP_WITH_EDITS as MEASURE_BOTH
 from pipelines.dedupe.choose_kept import STEP as CHOOSE_KEPT
+from pipelines.dedupe.choose_kept import STEP_PINNED as CHOOSE_KEPT_PINNED
+from pipelines.dedupe.compare_candidates import STEP as COMPARE_CANDIDATES
+from pipelines.dedupe.compare_candidates import CompareConfig
 from pipelines.dedupe.compute_signatures import STEP as COMPUTE_SIGNATURES
+from pipelines.dedupe.find_candidates import STEP as FIND_CANDIDATES
+from pipelines.dedupe.guard_heldout import STEP as GUARD_HELDOUT
+from pipelines.dedupe.index_heldout import STEP as INDEX_HELDOUT
 from pipelines.dedupe.link_duplicates import STEP as LINK_DUPLICATES
 from pipelines.dedupe.link_duplicates import LinkConfig
+from pipelines.dedupe.read_published import STEP as READ_PUBLISHED
+from pipelines.dedupe.read_published import PublishedConfig
+from pipelines.dedupe.sign_bands import STEP as SIGN_BANDS
 from pipelines.edit_texts import STEP as EDIT_TEXTS
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.pack_labels import STEP as PACK_LABELS
@@ -34,13 +44,16 @@ from training.steps.sample_texts import STEP as SAMPLE_TEXTS
 from training.steps.score_heldout import STEP as SCORE_HELDOUT
 
 
-def build_graph(recipe: Recipe) -> Graph:
+def build_graph(recipe: Recipe, home: str = "") -> Graph:
     """Return the steps of a recipe in running order, up to its ``run.until``.
+
+    ``home`` is where a recipe that pins what it published finds that; a graph that is only looked
+    at needs none.
 
     Raises:
         RecipeError: if ``run.until`` is no step of the recipe.
     """
-    nodes = [*_curating(recipe), *_tokenizing(recipe), *_labelling(recipe)]
+    nodes = [*_curating(recipe, home), *_tokenizing(recipe), *_labelling(recipe)]
     until = recipe.run.until
     if until not in [node.name for node in nodes]:
         nodes += [*_training(recipe), *_judging(recipe)]
@@ -50,36 +63,76 @@ def build_graph(recipe: Recipe) -> Graph:
     return Graph(nodes[: names.index(until) + 1] if until else nodes)
 
 
-def _curating(recipe: Recipe) -> list[Node]:
+def _curating(recipe: Recipe, home: str) -> list[Node]:
     """Raw text to curated Parquet."""
-    choice_inputs = {
-        "decisions": "apply_policy",
-        "signals": "compute_signals",
-        "edges": "link_duplicates",
-    }
-    split_inputs = {"signatures": "compute_signatures", "choices": "choose_kept"}
-    texts = "edit_texts" if recipe.edits.use else "ingest"  # what is read from there on
-    materialize_inputs = {"documents": texts, "signals": "compute_signals", "splits": "split"}
-    materialize = replace(recipe.materialize, edited=bool(recipe.edits.use))
-    link = LinkConfig(recipe.signatures.num_buckets)
+    read = "drop_repeats" if recipe.repeats.use else "ingest"
+    texts = "edit_texts" if recipe.edits.use else read  # what is read from there on
     return [
         Node(INGEST, recipe.ingest),
-        *_measuring(recipe),
+        *dropping_repeats(recipe.repeats, "ingest"),
+        *_measuring(recipe, read),
         Node(APPLY_POLICY, recipe.policy, {"signals": "compute_signals"}),
-        Node(COMPUTE_SIGNATURES, recipe.signatures, {"documents": texts}),
-        Node(LINK_DUPLICATES, link, {"signatures": "compute_signatures"}),
-        Node(CHOOSE_KEPT, recipe.dedupe, choice_inputs),
-        Node(SPLIT, recipe.split, split_inputs),
-        Node(MATERIALIZE, materialize, materialize_inputs),
+        *_deduplicating(recipe, texts, home),
+        *_publishing(recipe, texts),
     ]
 
 
-def _measuring(recipe: Recipe) -> list[Node]:
+def _deduplicating(recipe: Recipe, texts: str, home: str) -> list[Node]:
+    """Edges of equal documents and pairs of similar ones, then the choice among both."""
+    link = LinkConfig(recipe.signatures.num_buckets)
+    signatures = {"signatures": "compute_signatures"}
+    documents = {"documents": texts}
+    return [
+        Node(COMPUTE_SIGNATURES, recipe.signatures, documents),
+        Node(LINK_DUPLICATES, link, signatures),
+        Node(SIGN_BANDS, recipe.near.bands(), {**documents, **signatures}),
+        Node(FIND_CANDIDATES, recipe.near.candidates(), {"bands": "sign_bands"}),
+        Node(
+            COMPARE_CANDIDATES,
+            CompareConfig(),
+            {"candidates": "find_candidates", **signatures, **documents},
+        ),
+        *_choosing(recipe, home),
+    ]
+
+
+def _choosing(recipe: Recipe, home: str) -> list[Node]:
+    """The choice among duplicates, after what was published if that is pinned."""
+    inputs = {
+        "decisions": "apply_policy",
+        "signals": "compute_signals",
+        "edges": "link_duplicates",
+        "pairs": "compare_candidates",
+    }
+    if not recipe.dedupe.pin_kept:
+        return [Node(CHOOSE_KEPT, recipe.dedupe, inputs)]
+    return [
+        Node(READ_PUBLISHED, PublishedConfig(home, recipe.name)),
+        Node(CHOOSE_KEPT_PINNED, recipe.dedupe, {**inputs, "published": "read_published"}),
+    ]
+
+
+def _publishing(recipe: Recipe, texts: str) -> list[Node]:
+    """Train and held-out, train without what is near held-out, and the Parquet of both."""
+    documents, splits = {"documents": texts}, {"splits": "split"}
+    drawn = {"signatures": "compute_signatures", "choices": "choose_kept"}
+    guarded = {**documents, **splits, "index": "index_heldout"}
+    written = {**documents, "signals": "compute_signals", "splits": "guard_heldout"}
+    materialize = replace(recipe.materialize, edited=bool(recipe.edits.use))
+    return [
+        Node(SPLIT, recipe.split, drawn),
+        Node(INDEX_HELDOUT, recipe.guard.index(), {**splits, **documents}),
+        Node(GUARD_HELDOUT, recipe.guard, guarded),
+        Node(MATERIALIZE, materialize, written),
+    ]
+
+
+def _measuring(recipe: Recipe, read: str) -> list[Node]:
     """The signals, of the edited text too where a recipe edits it.
 
     What lists, tables and models hold counts, so they are looked at before anything is planned.
     """
-    documents, signals = {"documents": "ingest"}, recipe.signals
+    documents, signals = {"documents": read}, recipe.signals
     signals = replace(signals, lists=with_digests(signals.lists, signals.families))
     if not recipe.edits.use:
         return [Node(COMPUTE_SIGNALS, signals, documents)]

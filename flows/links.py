@@ -1,20 +1,25 @@
 """``runs/<run>/curated/`` and ``model/``: what a run made, under names that people can open.
 
 Local homes only: a bucket has no links, and `catalog.open_run` reads the same partitions there.
+``runs/<run>/retired.parquet`` lists what the run before had published and this one did not.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from catalog.opened import OpenedRun
+from catalog.retirements import retirements
 from data_contracts.models import DESCRIPTION, WEIGHTS
-from store.datasets import read_dataset
-from store.runs import Run
+from store.datasets import manifest_name, read_dataset
+from store.runs import Run, find_run
 from store.storage import Storage
 
 
@@ -22,6 +27,32 @@ def link_results(storage: Storage, run: Run) -> None:
     """Link the run's curated Parquet and its model, as far as it made them, into its folder."""
     link_curated(storage, run)
     link_model(storage, run)
+    write_retired(storage, run)
+
+
+def write_retired(storage: Storage, run: Run) -> int:
+    """List what the latest run before this one had curated and this one has not; return how many.
+
+    Nothing is written where there is no run before, or nothing to tell.
+    """
+    previous = find_run(storage, run.previous) if run.previous else None
+    curated = _dataset(run, "materialize")
+    if previous is None or curated == _dataset(previous, "materialize"):
+        return 0
+    if _is_gone(storage, previous):
+        return 0
+    rows = retirements(OpenedRun(storage, previous), OpenedRun(storage, run))
+    if len(rows):
+        sink = io.BytesIO()
+        pq.write_table(rows, sink, compression="zstd")
+        storage.replace(f"runs/{run.name}/retired.parquet", sink.getvalue())
+    return len(rows)
+
+
+def _is_gone(storage: Storage, run: Run) -> bool:
+    """Tell whether datasets of a run were collected as garbage."""
+    made = {record.step: record.dataset for record in run.steps if record.dataset}
+    return not all(storage.exists(manifest_name(step, found)) for step, found in made.items())
 
 
 def link_curated(storage: Storage, run: Run) -> Path | None:

@@ -19,6 +19,9 @@ from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
 from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
 from pipelines.dedupe.compute_signatures import SignaturesConfig
+from pipelines.dedupe.guard_heldout import GuardConfig
+from pipelines.dedupe.near_config import NearConfig
+from pipelines.dedupe.repeats_config import RepeatsConfig
 from pipelines.edit_texts import EditsConfig
 from pipelines.ingest.ingest import IngestConfig
 from pipelines.labels.config import LabelsConfig
@@ -83,12 +86,15 @@ class Recipe:
     contracts: ContractsConfig = field(default_factory=ContractsConfig)
     approval: ApprovalConfig = field(default_factory=ApprovalConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    repeats: RepeatsConfig = field(default_factory=RepeatsConfig)
     edits: EditsConfig = field(default_factory=EditsConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     signatures: SignaturesConfig = field(default_factory=SignaturesConfig)
+    near: NearConfig = field(default_factory=NearConfig)
     dedupe: ChoiceConfig = field(default_factory=ChoiceConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
     materialize: MaterializeConfig = field(default_factory=MaterializeConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

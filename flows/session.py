@@ -85,7 +85,7 @@ class Session:
         planned: Mapping[str, NodePlan] | None = None,
     ) -> None:
         self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
-        self.graph = build_graph(recipe)
+        self.graph = build_graph(recipe, order.home)
         self.plans: dict[str, NodePlan] = {}
         self.waits_for: str | None = None  # the sentence of what a person must do for it to go on
         self.contracts = contracts
@@ -231,7 +231,7 @@ def open_session(
         ReadOnlyHome: if the home cannot be written.
     """
     recipe = load_recipe(order.recipe, order.settings)
-    graph = build_graph(recipe)
+    graph = build_graph(recipe, order.home)
     order.forced_steps(graph)
     contracts = contracts_of(recipe, graph.names())
     storage = Storage(order.home)

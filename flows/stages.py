@@ -14,14 +14,23 @@ from flows.api import close_crashed
 from flows.deployed_run import is_deployed, run_name_of_flow_run
 from flows.graph import build_graph
 from flows.recipe import load_recipe
+from flows.repeats_graph import STEPS as REPEATS
 from flows.session import DEFAULT_HOME, Order, is_open, open_session, session_of
 from flows.steps import record_flow_run, run_step
 from store.storage import Storage
 
 INGEST = ("ingest",)
-FILTER = ("edit_texts", "compute_signals", "apply_policy")
-DEDUPLICATE = ("compute_signatures", "link_duplicates", "choose_kept")
-PUBLISH = ("split", "materialize")
+FILTER = (*REPEATS, "edit_texts", "compute_signals", "apply_policy")
+DEDUPLICATE = (
+    "compute_signatures",
+    "link_duplicates",
+    "sign_bands",
+    "find_candidates",
+    "compare_candidates",
+    "read_published",
+    "choose_kept",
+)
+PUBLISH = ("split", "index_heldout", "guard_heldout", "materialize")
 
 
 def run_stage(

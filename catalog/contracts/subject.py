@@ -28,8 +28,10 @@ DATASETS = {
     "apply_policy": "decisions",
     "compute_signatures": "signatures",
     "link_duplicates": "edges",
+    "compare_candidates": "pairs",
     "choose_kept": "choices",
     "split": "splits",
+    "guard_heldout": "guarded",
     "materialize": "curated",
     "train_tokenizer": "tokenizer",
     "pack_tokens": "tokens",
@@ -105,7 +107,8 @@ def subject_of(
     """
     known_as = schemas or {}
     name = DATASETS.get(dataset.step, dataset.step)
-    named = _by_view({DATASETS.get(step, step): other for step, other in others.items()})
+    others_named = {DATASETS.get(step, step): other for step, other in others.items()}
+    named = _by_view(others_named, changes_text=name == "edited")
     known = {part.digest for part in baseline.parts} if baseline else set()
     identity = {other: found.fingerprint for other, found in named.items()}
     if baseline is not None:
@@ -129,12 +132,17 @@ def subject_of(
     )
 
 
-def _by_view(named: Mapping[str, Dataset]) -> dict[str, Dataset]:
-    """Return datasets by the view that rules know them by: edited documents are documents."""
+def _by_view(named: Mapping[str, Dataset], changes_text: bool) -> dict[str, Dataset]:
+    """Return datasets by the view that rules know them by.
+
+    ``documents`` are those whose text was changed last, ``read`` are what they were changed from,
+    or what the checked dataset itself was changed from.
+    """
+    changed = [named[name] for name in ("documents", "drop_repeats", "edited") if name in named]
     if "documents" not in named:
         return dict(named)
-    edited = named.get("edited", named["documents"])
-    return {**named, "documents": edited, "read": named["documents"]}
+    before = len(changed) - 1 if changes_text else max(0, len(changed) - 2)
+    return {**named, "documents": changed[-1], "read": changed[before]}
 
 
 def _part(storage: Storage, dataset: Dataset, receipt: Receipt) -> CheckedPart:

@@ -17,6 +17,7 @@ def contents(facts: ReportFacts) -> list[tuple[str, str]]:
         ("tokenizer", "Tokenizer", facts.tokenizer),
         ("contracts", "Contracts", facts.contracts),
         ("data", "Data", facts.data),
+        ("duplicates", "Duplicates", facts.duplicates),
         ("made", "How it was made", True),
     )
     return [(name, title) for name, title, found in there if found]
@@ -56,7 +57,10 @@ def _missing_data(facts: ReportFacts) -> Iterator[str]:
         yield "No tokenizer was trained in this run."
     if facts.data is None:
         yield "No documents were read in this run."
-    elif not facts.data.sides:
+        return
+    if facts.duplicates is None:
+        yield "No choice among duplicates was made in this run."
+    if not facts.data.sides:
         yield "The documents have not been curated in this run."
     elif all(side.num_tokens is None for side in facts.data.sides):
         yield "The documents were not turned into tokens in this run."

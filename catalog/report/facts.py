@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from data_contracts.results import RuleResult
 
 if TYPE_CHECKING:
+    from catalog.capped_keys import Capped
+    from catalog.clusters import Clusters
+    from catalog.near_pairs import NearPairs
     from catalog.opened import OpenedRun
 
 
@@ -215,6 +218,19 @@ class Data:
 
 
 @dataclass(frozen=True)
+class DuplicateFacts:
+    """Which documents went together, pairs of similar ones, and what the search left out.
+
+    ``settings`` are the recipe's, as they stand there; ``capped`` is None if there was no search.
+    """
+
+    clusters: Clusters
+    near: NearPairs
+    capped: Capped | None
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class ContractFacts:
     """What a dataset's contract came to. ``name`` is the dataset's, ``step`` makes it.
 
@@ -246,6 +262,7 @@ class ReportFacts:
     steps: tuple[StepFacts, ...] = field(default=())
     contracts: tuple[ContractFacts, ...] = field(default=())
     rules: dict[str, str] = field(default_factory=dict)
+    duplicates: DuplicateFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON; numbers that JSON cannot hold become null."""
@@ -271,6 +288,7 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
     """
     from catalog.report.read_contracts import read_contracts
     from catalog.report.read_data import read_data, read_tokenizer
+    from catalog.report.read_duplicates import read_duplicates
     from catalog.report.read_models import read_comparison, read_pretraining, read_task
     from catalog.report.read_run import read_run, read_steps
 
@@ -283,4 +301,5 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
         data=read_data(opened),
         steps=read_steps(opened),
         contracts=read_contracts(opened),
+        duplicates=read_duplicates(opened),
     )

@@ -19,6 +19,7 @@ from catalog.report.contents import contents, missing
 from catalog.report.facts import ReportFacts, report_facts
 from catalog.report.section_contracts import contracts_view, headline
 from catalog.report.section_data import data_view, tokenizer_view
+from catalog.report.section_duplicates import duplicates_view
 from catalog.report.section_judged import comparison_view, task_view
 from catalog.report.section_made import made_view
 from catalog.report.section_trained import pretraining_view, samples_view
@@ -53,6 +54,7 @@ def write_page(facts: ReportFacts) -> str:
         tokenizer=tokenizer_view(facts.tokenizer),
         contracts=contracts_view(facts.contracts),
         data=data_view(facts),
+        duplicates=duplicates_view(facts.duplicates),
         made=made_view(facts),
     )
 

@@ -22,6 +22,7 @@ AFTER = {
     "apply_policy": "passed the policy",
     "choose_kept": "one of each duplicate",
     "split": "divided",
+    "guard_heldout": "not near held-out text",
 }
 SPLIT_TONES = {"train": "a", "heldout": "b"}
 SPLIT_NAMES = {"train": "train", "heldout": "held-out"}

@@ -31,14 +31,14 @@ def of_run(options: Namespace) -> Context:
     storage = existing_home(options)
     run = get_run(storage, options.run)
     recipe = recipe_from_plain(run.recipe)
-    graph = build_graph(recipe)
+    graph = build_graph(recipe, options.home)
     return Context(storage, recipe, run, graph, plan_graph(storage, graph))
 
 
 def of_recipe(options: Namespace) -> Context:
     """Return the context of the recipe named on the command line, which may never have run."""
     recipe = load_recipe(options.recipe, options.set)
-    storage, graph = Storage(options.home), build_graph(recipe)
+    storage, graph = Storage(options.home), build_graph(recipe, options.home)
     return Context(storage, recipe, None, graph, plan_graph(storage, graph))
 
 

@@ -1,33 +1,60 @@
-"""choose_kept: decisions, signals, edges -> choices. Which one of equal documents stays.
+"""choose_kept: decisions, signals, edges, pairs -> choices. Which of several documents stays.
 
 Stands after the policy, so that a document never loses to one that the policy drops. Of each class
-of equal documents the first in the order of ``prefer`` is kept, ties by doc_id; every other one's
-row names it.
+of equal documents the first in the order of ``prefer`` stands for all, ties by doc_id. These are
+walked in the same order, and one is dropped, with its class, if it is a verified near-duplicate of
+one that is kept already. Every dropped document's row names the kept one.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from data_contracts.documents import CHOICES
+from data_contracts.documents import CHOICES, DIFFERENCES_FROM
 from data_contracts.errors import RecipeError
+from pipelines.dedupe.verify import Verify, VerifyConfig, condition
+from pipelines.dedupe.walk import walk
 from pipelines.sql import query, quoted
 from store.step import Inputs, Output, Part, Step
 
-VERSION = 1
+VERSION = 2
 
+PINNED = "is_pinned"
 _ORDER = re.compile(r"(?P<signal>[a-z_][a-z0-9_]*)( +(?P<way>asc|desc))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ChoiceConfig:
-    """``prefer`` orders the documents of a class, best first: signals, each with asc or desc."""
+    """Which document of several that say the same is kept, and what counts as the same.
+
+    ``prefer`` orders documents, best first: signals, each with asc or desc; ties by doc_id.
+    ``verify`` and ``min_jaccard`` say which pairs are near-duplicates: `pipelines.dedupe.verify`.
+    ``pin_kept`` prefers documents that were published before to all others, and drops none of them
+    for being similar: what is new gives way, and nothing is retired but by the policy or by a text
+    that became equal to another. Without it a better new document takes an older one's place.
+    """
 
     prefer: tuple[str, ...] = ("num_chars desc",)
+    verify: Verify = "strict"
+    min_jaccard: float = 0.7
+    pin_kept: bool = False
+
+    def __post_init__(self) -> None:
+        self.rule()
+        if self.verify == "strict" and self.min_jaccard < DIFFERENCES_FROM:
+            raise RecipeError(
+                f"dedupe.min_jaccard is {self.min_jaccard}; what texts differ in is known from a "
+                f"similarity of {DIFFERENCES_FROM}: give at least that, or verify = 'jaccard'."
+            )
+
+    def rule(self) -> VerifyConfig:
+        """Return which pairs are duplicates; raises RecipeError as `VerifyConfig` does."""
+        return VerifyConfig(self.verify, self.min_jaccard)
 
 
 def preferred(prefer: tuple[str, ...]) -> dict[str, str]:
@@ -51,18 +78,44 @@ def preferred(prefer: tuple[str, ...]) -> dict[str, str]:
 def _order_by(prefer: tuple[str, ...]) -> str:
     """Return the body of an ORDER BY, closed by doc_id so that there are no ties."""
     terms = [f"{quoted(name)} {way} NULLS LAST" for name, way in preferred(prefer).items()]
-    return ", ".join([*terms, "c.doc_id ASC"])
+    return ", ".join([f"{PINNED} DESC", *terms, "doc_id ASC"])
 
 
 def choose_kept(inputs: Inputs, config: ChoiceConfig) -> Output:
-    """Choose among duplicates; rows stand in document order, a slice per partition."""
+    """Choose among duplicates; rows stand in document order, a slice per partition.
+
+    With ``pin_kept``, the receipt's facts say how many documents are kept for having been
+    published, and how many are left out for it, against the choice by preference alone.
+    """
+    published = inputs.table("published")["doc_id"] if config.pin_kept else None
+    rows = _choose(inputs, config, published)
+    facts = {} if published is None else _counted(rows, _choose(inputs, config, None))
+    return Output(rows, slice_by="part_key", facts=facts)
+
+
+def _choose(inputs: Inputs, config: ChoiceConfig, published: pa.ChunkedArray | None) -> pa.Table:
     decisions = pa.concat_tables(
         [_kept_rows(i, p) for i, p in enumerate(inputs.parts["decisions"])]
     )
-    columns = ["doc_id", *preferred(config.prefer)]
-    tables = {"signals": inputs.table("signals", columns), "edges": inputs.table("edges")}
-    sql = _SQL.format(order=_order_by(config.prefer))
-    return Output(query(sql, CHOICES, decisions=decisions, **tables), slice_by="part_key")
+    signals = inputs.table("signals", ["doc_id", *preferred(config.prefer)])
+    is_pinned = pa.array(np.zeros(len(signals), dtype=bool))
+    if published is not None:
+        is_pinned = pc.is_in(signals["doc_id"], published)
+    signals = signals.append_column(PINNED, is_pinned)
+    order = _order_by(config.prefer)
+    tables = {"decisions": decisions, "signals": signals, "edges": inputs.table("edges")}
+    classes = query(_CLASSES_SQL.format(order=order), _CLASSES, **tables)
+    near = _near(inputs.table("pairs"), classes, signals, config)
+    return query(_CHOICES_SQL, CHOICES, classes=classes, near=near)
+
+
+def _counted(rows: pa.Table, by_preference: pa.Table) -> dict[str, int]:
+    kept, otherwise = (table.filter(table["keep"])["doc_id"] for table in (rows, by_preference))
+    return {
+        "kept_as_published": len(kept) - pc.sum(pc.is_in(kept, otherwise), min_count=0).as_py(),
+        "left_out_for_published": len(otherwise)
+        - pc.sum(pc.is_in(otherwise, kept), min_count=0).as_py(),
+    }
 
 
 def _kept_rows(number: int, part: Part) -> pa.Table:
@@ -75,7 +128,47 @@ def _kept_rows(number: int, part: Part) -> pa.Table:
     return table.append_column("part_key", keys).append_column("part_number", numbers)
 
 
-_SQL = """
+def _near(pairs: pa.Table, classes: pa.Table, signals: pa.Table, config: ChoiceConfig) -> pa.Table:
+    """Return the classes that near-duplicates drop whole, each with the document kept for it."""
+    tables = {"pairs": pairs, "classes": classes}
+    passing = query(_PASSING_SQL.format(condition=condition(config.rule())), _PASSING, **tables)
+    if not len(passing):
+        return _NEAR.empty_table()
+    ranked_sql = _RANKED_SQL.format(order=_order_by(config.prefer))
+    ranked = query(ranked_sql, _RANKED, passing=passing, signals=signals)
+    places = [pc.index_in(passing[side], ranked["doc_id"]) for side in ("left_best", "right_best")]
+    left, right = (place.to_numpy() for place in places)
+    num_pinned = pc.sum(ranked[PINNED], min_count=0).as_py()
+    likeness = (passing["jaccard"].to_numpy(), passing["containment"].to_numpy())
+    dropped = walk(left, right, *likeness, num_pinned)
+    rows = np.fromiter(dropped.values(), np.int64, len(dropped))
+    others = np.fromiter(dropped, np.int64, len(dropped))
+    partners = np.where(left[rows] == others, right[rows], left[rows])
+    names = ranked["doc_id"]
+    return pa.table(
+        [
+            names.take(pa.array(others)),
+            names.take(pa.array(partners)),
+            passing["jaccard"].take(pa.array(rows)),
+            passing["containment"].take(pa.array(rows)),
+        ],
+        schema=_NEAR,
+    )
+
+
+_CLASSES = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("part_key", pa.string()),
+        ("part_number", pa.int64()),
+        ("position", pa.int64()),
+        ("text_centre", pa.string()),
+        ("centre", pa.string()),
+        ("best", pa.string()),  # of the class
+        ("best_text", pa.string()),
+    ]
+)
+_CLASSES_SQL = """
 WITH members AS (
     SELECT d.doc_id, part_key, part_number, position,
         coalesce(t.left_id, d.doc_id) AS text_centre
@@ -85,21 +178,57 @@ WITH members AS (
     SELECT m.*, coalesce(n.left_id, m.text_centre) AS centre
     FROM members AS m
     LEFT JOIN edges AS n ON n.relation = 'exact.normalised' AND n.right_id = m.text_centre
-), chosen AS (
-    SELECT c.doc_id, part_key, part_number, position, text_centre,
-        first_value(c.doc_id) OVER best AS partner,
-        first_value(text_centre) OVER best AS partner_text
-    FROM classes AS c JOIN signals AS s ON s.doc_id = c.doc_id
-    WINDOW best AS (PARTITION BY centre ORDER BY {order})
 )
-SELECT part_key, doc_id, doc_id = partner AS keep,
-    CASE WHEN keep THEN NULL WHEN text_centre = partner_text THEN 'duplicate.exact_text'
+SELECT doc_id, part_key, part_number, position, text_centre, centre,
+    first_value(doc_id) OVER best AS best, first_value(text_centre) OVER best AS best_text
+FROM classes JOIN signals USING (doc_id)
+WINDOW best AS (PARTITION BY centre ORDER BY {order})
+"""
+
+_PASSING = pa.schema(
+    [
+        ("left_best", pa.string()),
+        ("right_best", pa.string()),
+        ("jaccard", pa.float64()),
+        ("containment", pa.float64()),
+    ]
+)
+_PASSING_SQL = """
+WITH bests AS (SELECT DISTINCT centre, best FROM classes)
+SELECT l.best AS left_best, r.best AS right_best, jaccard, containment
+FROM (SELECT * FROM pairs WHERE {condition}) AS p
+JOIN bests AS l ON l.centre = p.left_id JOIN bests AS r ON r.centre = p.right_id
+ORDER BY left_best, right_best
+"""
+
+_RANKED = pa.schema([("doc_id", pa.string()), (PINNED, pa.bool_())])
+_RANKED_SQL = """
+SELECT doc_id, is_pinned FROM signals SEMI JOIN (
+    SELECT left_best AS doc_id FROM passing UNION ALL SELECT right_best FROM passing
+) USING (doc_id) ORDER BY {order}
+"""
+
+_NEAR = pa.schema(
+    [
+        ("best", pa.string()),
+        ("partner_id", pa.string()),
+        ("jaccard", pa.float64()),
+        ("containment", pa.float64()),
+    ]
+)
+_CHOICES_SQL = """
+SELECT part_key, doc_id, n.best IS NULL AND doc_id = c.best AS keep,
+    CASE WHEN keep THEN NULL WHEN n.best IS NOT NULL THEN 'duplicate.near'
+        WHEN text_centre = best_text THEN 'duplicate.exact_text'
         ELSE 'duplicate.exact_normalised' END AS reason,
-    CASE WHEN NOT keep THEN '{{"jaccard":1.0}}' END AS values,
-    CASE WHEN NOT keep THEN partner END AS partner_id,
-    CASE WHEN NOT keep THEN 1.0::DOUBLE END AS jaccard,
-    CASE WHEN NOT keep THEN 1.0::DOUBLE END AS containment
-FROM chosen ORDER BY part_number, position
+    CASE WHEN keep THEN NULL WHEN n.best IS NULL THEN '{"jaccard":1.0}'
+        ELSE to_json(struct_pack(jaccard := n.jaccard, containment := n.containment))::VARCHAR
+        END AS values,
+    CASE WHEN NOT keep THEN coalesce(n.partner_id, c.best) END AS partner_id,
+    CASE WHEN NOT keep THEN coalesce(n.jaccard, 1.0::DOUBLE) END AS jaccard,
+    CASE WHEN NOT keep THEN coalesce(n.containment, 1.0::DOUBLE) END AS containment
+FROM classes AS c LEFT JOIN near AS n ON n.best = c.best
+ORDER BY part_number, position
 """
 
 STEP = Step(
@@ -109,6 +238,7 @@ STEP = Step(
     run=choose_kept,
     config=ChoiceConfig,
     schema=CHOICES,
-    inputs={"decisions": "all", "signals": "all", "edges": "all"},
+    inputs={"decisions": "all", "signals": "all", "edges": "all", "pairs": "all"},
     accounts_for="decisions",
 )
+STEP_PINNED = replace(STEP, inputs={**STEP.inputs, "published": "all"})

@@ -16,9 +16,10 @@ from pipelines.kernels.compiled import compiled
 from pipelines.kernels.decoded import Codes
 from pipelines.kernels.joined_words import join_words
 from pipelines.kernels.sha1 import sha1_64, sha1_scratch
-from pipelines.kernels.shingles import NUM_WORDS, Shingles
+from pipelines.kernels.shingles import NUM_WORDS, Shingles, mixed
 from pipelines.kernels.simplify import simplify_texts
 from pipelines.kernels.spacy_words import spacy_words
+from pipelines.kernels.word_grams import SEQUENCE_FACTOR
 from pipelines.kernels.xxhash import xxh32, xxh64
 
 TABLE_PATH = Path(__file__).with_name("datatrove_permutations.npz")
@@ -67,6 +68,28 @@ def datatrove_signatures(shingles: Shingles, hash_name: DatatroveHash = "xxhash6
     signatures = np.empty((shingles.num_texts, NUM_BANDS * NUM_ROWS), dtype=np.uint64)
     _find_least(*shingles, *load_permutations(), kept_bits, signatures)
     return signatures.reshape(-1, NUM_BANDS, NUM_ROWS)
+
+
+def datatrove_band_keys(shingles: Shingles, hash_name: DatatroveHash = "xxhash64") -> np.ndarray:
+    """Return the key of each text's bands, uint64 of shape ``(n, NUM_BANDS)``.
+
+    Keys of one band are equal if its part of the signatures is, which makes two texts candidates in
+    datatrove; keys of different bands do not meet. For a text without a shingle they mean nothing.
+    """
+    signatures = datatrove_signatures(shingles, hash_name)
+    keys = np.empty(signatures.shape[:2], dtype=np.uint64)
+    _join_rows(signatures, keys)
+    return keys
+
+
+@compiled
+def _join_rows(signatures: np.ndarray, keys: np.ndarray) -> None:
+    for text in range(keys.shape[0]):
+        for band in range(keys.shape[1]):
+            key = mixed(np.uint64(band + 1))
+            for row in range(signatures.shape[2]):
+                key = mixed(key * SEQUENCE_FACTOR + signatures[text, band, row])
+            keys[text, band] = key
 
 
 @compiled

@@ -13,7 +13,14 @@ import pytest
 
 from data_contracts.documents import DOCUMENTS, SIGNATURES, doc_id, hash_text
 from pipelines import apply_policy, materialize, split
-from pipelines.dedupe import choose_kept, link_duplicates
+from pipelines.dedupe import (
+    choose_kept,
+    compare_candidates,
+    find_candidates,
+    link_duplicates,
+    sign_bands,
+)
+from pipelines.dedupe.near_config import NearConfig
 from store.datasets import Dataset, Receipt, part_name, sealed
 from store.graph import Graph, Node
 from store.identity import digest_file
@@ -145,18 +152,21 @@ def build_graph(
 ) -> Graph:
     """Return the graph; ``steps`` replaces some of its steps by others of the same name."""
     signals = {"signals": "compute_signals"}
-    choices = {"decisions": "apply_policy", "edges": "link_duplicates", **signals}
+    signatures, documents = {"signatures": "compute_signatures"}, {"documents": "ingest"}
+    compared = {"candidates": "find_candidates", **signatures, **documents}
+    linked = {"edges": "link_duplicates", "pairs": "compare_candidates"}
+    choices = {"decisions": "apply_policy", **linked, **signals}
+    near = NearConfig(num_buckets=2)
     curated = {"documents": "ingest", "splits": "split", **signals}
     nodes = [
         (INGEST, files or FakeFiles(), {}),
         (COMPUTE_SIGNALS, Nothing(), {"documents": "ingest"}),
         (apply_policy.STEP, apply_policy.PolicyConfig(rules=rules), signals),
         (COMPUTE_SIGNATURES, Nothing(), {"documents": "ingest"}),
-        (
-            link_duplicates.STEP,
-            link_duplicates.LinkConfig(NUM_BUCKETS),
-            {"signatures": "compute_signatures"},
-        ),
+        (link_duplicates.STEP, link_duplicates.LinkConfig(NUM_BUCKETS), signatures),
+        (sign_bands.STEP, near.bands(), {**documents, **signatures}),
+        (find_candidates.STEP, near.candidates(), {"bands": "sign_bands"}),
+        (compare_candidates.STEP, compare_candidates.CompareConfig(), compared),
         (choose_kept.STEP, choose_kept.ChoiceConfig(), choices),
         (
             split.STEP,

@@ -125,7 +125,7 @@ def test_changed_files_and_inputs_are_told_from_new_ones(
 def test_a_whole_step_counts_its_inputs(home: Storage, fake: SimpleNamespace) -> None:
     files = fake.FakeFiles((("p0", 0), ("p1", 0), ("p3", 0)))
     graph = fake.build_graph(files)
-    fake.run_graph(home.url, fake.Graph(list(graph)[:5]), "again")
+    fake.run_graph(home.url, fake.Graph(list(graph)[:8]), "again")
     clause = why(home, plans(home, graph)["choose_kept"])
     assert "2 new inputs" in clause
     assert "2 inputs gone" in clause

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from similar_run import named, similar_run
 
 from catalog.opened import OpenedRun
 from catalog.trace import format_trace, trace
@@ -85,6 +90,57 @@ def test_a_duplicate_names_its_partner(finished: Any) -> None:
             "jaccard": 1.0,
             "containment": 1.0,
         }
+
+
+@pytest.fixture(scope="module")
+def similar(fake: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> OpenedRun:
+    return similar_run(fake, tmp_path_factory.mktemp("similar"))
+
+
+def trace_of(similar: OpenedRun, key: str) -> dict[str, Any]:
+    traced = trace(similar.storage, similar.run, named(key))
+    json.dumps(traced, allow_nan=False)
+    return traced
+
+
+def test_a_near_duplicate_tells_how_near(similar: OpenedRun) -> None:
+    traced = trace_of(similar, "b")
+    choice = fate(traced["documents"][0], "choose_kept")
+    assert choice["partner"] == {
+        "doc_id": named("a"),
+        "uri": "p0<i>.txt",
+        "record_key": "a",
+        "jaccard": 0.9,
+        "containment": 0.95,
+    }
+    assert traced["documents"][0]["stands_for"] is None
+    said = f"near-duplicate of {named('a')}  p0<i>.txt (a)  (jaccard 0.90, containment 0.95)"
+    assert said in format_trace(traced)
+
+
+@pytest.mark.parametrize(("key", "words"), [("c", "same text as"), ("d", "same words as")])
+def test_an_equal_document_says_what_is_equal(similar: OpenedRun, key: str, words: str) -> None:
+    assert f"      {words} {named('a')}  p0<i>.txt (a)\n" in format_trace(trace_of(similar, key))
+
+
+def test_a_kept_document_tells_what_it_stands_for(similar: OpenedRun) -> None:
+    traced = trace_of(similar, "a")
+    stands_for = traced["documents"][0]["stands_for"]
+    assert stands_for["num_members"] == 4
+    assert sum(stands_for["reasons"].values()) == 4
+    assert [one["document"]["record_key"] for one in stands_for["members"]][:2] == ["e", "b"]
+    text = format_trace(traced)
+    assert "  stands for  4 other documents: 1 duplicate.exact_normalised, 1 duplicate." in text
+    assert f"{named('e')}  p0<i>.txt (e)  jaccard 0.75, containment 0.80" in text
+    assert "more" not in text.partition("stands for")[2].partition("signals")[0]
+    stands_for["num_members"] += 1000
+    assert "              and 1000 more\n" in format_trace(traced)
+
+
+def test_a_kept_document_that_nothing_repeats_stands_for_itself(similar: OpenedRun) -> None:
+    traced = trace_of(similar, "h")
+    assert traced["documents"][0]["stands_for"] is None
+    assert "stands for" not in format_trace(traced)
 
 
 ID = doc_id("fake", "p2.txt#17")

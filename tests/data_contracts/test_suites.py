@@ -28,7 +28,13 @@ from data_contracts.limits import ZERO
 from data_contracts.read_contract import load_contract
 from data_contracts.results import CheckResult
 from pipelines import apply_policy, compute_signals, edit_texts, materialize, split
-from pipelines.dedupe import choose_kept, compute_signatures, link_duplicates
+from pipelines.dedupe import (
+    choose_kept,
+    compare_candidates,
+    compute_signatures,
+    guard_heldout,
+    link_duplicates,
+)
 from pipelines.ingest import ingest
 from pipelines.labels import pack_labels
 from pipelines.signals.family import SignalsConfig
@@ -44,8 +50,10 @@ MODULES = (
     apply_policy,
     compute_signatures,
     link_duplicates,
+    compare_candidates,
     choose_kept,
     split,
+    guard_heldout,
     materialize,
     train_tokenizer,
     pack_tokens,
@@ -184,7 +192,10 @@ class TestAHealthyRun:
         rows = {name: run.datasets[name].rows for name in NAMES}
         assert rows["documents"].quarantined == 6
         assert len(run.datasets["decisions"].reasons()) == 2
-        assert len(run.datasets["choices"].reasons()) == 2
+        assert len(run.datasets["choices"].reasons()) == 3
+        assert rows["choices"].dropped - run.datasets["choices"].reasons()["duplicate.near"] > 20
+        assert run.datasets["choices"].reasons()["duplicate.near"] > 5
+        assert run.datasets["guarded"].reasons()["split.near_heldout"] > 5
         assert rows["tokens"].kept == rows["curated"].kept > 600
 
 

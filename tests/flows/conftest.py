@@ -14,6 +14,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from small_texts import write_lines
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what starts servers, schedules and kills: other work beside it would disturb it."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.get_closest_marker("slow"):
+            item.add_marker("serial")
+
+
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """The API URL of one real Prefect server for all tests."""

@@ -1,6 +1,7 @@
-"""Small folders of English-like text, in which no two documents are equal."""
+"""Small folders of English-like text, in which no two documents are equal or much alike."""
 
 import json
+import random
 from pathlib import Path
 
 WORDS = [
@@ -24,7 +25,7 @@ WORDS = [
 
 def sentence(number: int, words: int = 12) -> str:
     """A line of English that differs for each number."""
-    picked = [WORDS[(number * 7 + i * (1 + number % 5)) % len(WORDS)] for i in range(words)]
+    picked = random.Random(number).choices(WORDS, k=words)
     return f"Line {number} says: {' '.join(picked)}."
 
 

@@ -17,6 +17,7 @@ FLAGS = {
     "status": "RUN --home --json",
     "explain": "STEP --home --json --run",
     "trace": "ID_OR_TEXT --home --json --run",
+    "duplicates": "RUN --home --json --limit --pair",
     "whatif": "--home --json --recipe --run --set",
     "check": "DATASET_OR_FOLDER --baseline --contract --home --json --run",
     "contracts": "NAME_OR_FILE action --json",

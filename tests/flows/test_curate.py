@@ -10,15 +10,28 @@ from small_texts import sentence, write_lines
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
-MAPS = ("ingest", "compute_signals", "apply_policy", "compute_signatures", "split", "materialize")
+MAPS = (
+    "ingest",
+    "compute_signals",
+    "apply_policy",
+    "compute_signatures",
+    "sign_bands",
+    "split",
+    "materialize",
+)
 STEPS = (
     "ingest",
     "compute_signals",
     "apply_policy",
     "compute_signatures",
     "link_duplicates",
+    "sign_bands",
+    "find_candidates",
+    "compare_candidates",
     "choose_kept",
     "split",
+    "index_heldout",
+    "guard_heldout",
     "materialize",
 )
 
@@ -65,7 +78,7 @@ def test_the_shape_of_status_is_frozen(my_text):
             "dataset",
         ]
         assert step["state"] == "fresh"
-        assert step["rows_in"] == 200
+        assert step["rows_in"] == (0 if step["step"] == "find_candidates" else 200)
 
 
 def test_one_added_file_computes_one_partition_in_each_map_step(my_text, texts):
@@ -85,7 +98,14 @@ def test_a_changed_threshold_runs_what_depends_on_it_and_nothing_else(my_text):
     longest = max(len(sentence(number)) for number in range(200))
     stricter = my_text("--set", f"policy.rules.length.too_long=num_chars = {longest}")
     ran = {step for step, count in computed(stricter.status).items() if count}
-    assert ran == {"apply_policy", "choose_kept", "split", "materialize"}
+    assert ran == {
+        "apply_policy",
+        "choose_kept",
+        "split",
+        "index_heldout",
+        "guard_heldout",
+        "materialize",
+    }
     assert 0 < stricter.status["steps"][-1]["rows_kept"] < 200
 
 

@@ -1,4 +1,4 @@
-"""Defects of decisions, signatures, edges, choices and splits: what is decided beside the text."""
+"""Defects of what is decided beside the text: decisions, signatures, pairs, choices and sides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from planting import PARTITIONS, Planted, baseline_with, defect, skew
 
 HASH = "0123456789abcdef" * 2
-DECIDED = ("decisions", "choices", "splits")
+DECIDED = ("decisions", "choices", "splits", "guarded")
+DIVIDED = ("splits", "guarded")
 
 
 def _mixed(planted: Planted, kept_share: float) -> list[str | None]:
@@ -83,7 +84,7 @@ def _register(dataset: str) -> None:
     @defect(dataset, "reason_where_dropped", 1 if dataset == "splits" else 2)
     def reason_misplaced(planted: Planted) -> Sequence[str]:
         kept = planted.where(keep=True)[3]
-        kept["reason"] = "split.made_up" if dataset == "splits" else "duplicate.made_up"
+        kept["reason"] = "split.made_up" if dataset in DIVIDED else "duplicate.made_up"
         found = [kept["doc_id"]]
         for dropped in planted.where(keep=False)[:1]:
             dropped["reason"] = None
@@ -225,6 +226,56 @@ def _without_one_of_a_pair(planted: Planted) -> list[dict[str, object]]:
     return [row for row in planted.view("signatures") if row["doc_id"] != gone]
 
 
+@defect("pairs", "contained_as_much_as_alike")
+def alike_and_not_contained(planted: Planted) -> Sequence[str]:
+    row = planted.rows[0]
+    row["containment"] = row["jaccard"] / 2
+    return [row["left_id"], row["right_id"]]
+
+
+@defect("pairs", "differences_where_alike", 2)
+def differences_misplaced(planted: Planted) -> Sequence[str]:
+    near, far = planted.rows[:2]
+    near["slips"] = None
+    far["jaccard"] = 0.4
+    return [near["right_id"], far["right_id"]]
+
+
+@defect("pairs", "smaller_id_first")
+def pair_swapped(planted: Planted) -> Sequence[str]:
+    row = planted.rows[0]
+    row["left_id"], row["right_id"] = row["right_id"], row["left_id"]
+    row["left_hash"], row["right_hash"] = row["right_hash"], row["left_hash"]
+    return [row["left_id"], row["right_id"]]
+
+
+@defect("pairs", "pairs_once")
+def pair_measured_twice(planted: Planted) -> Sequence[str]:
+    row = planted.rows[0]
+    planted.rows[1] |= row
+    planted.recount()
+    return [row["left_id"], row["right_id"]]
+
+
+@defect("pairs", "ends_are_centres", 2)
+def ends_are_other_members(planted: Planted) -> Sequence[str]:
+    first, second = planted.rows[:2]
+    centres: dict[object, str] = {}
+    for row in sorted(planted.view("signatures"), key=lambda row: row["doc_id"]):
+        centre = centres.setdefault(row["normal_hash"], row["doc_id"])
+        if centre != row["doc_id"] > first["left_id"]:
+            first |= {"right_id": row["doc_id"], "right_hash": row["text_hash"]}
+    second["right_id"] = "f" * 32
+    return [first["right_id"], "f" * 32]
+
+
+@defect("pairs", "hashes_of_ends", 2)
+def hashes_of_other_texts(planted: Planted) -> Sequence[str]:
+    first, second = planted.rows[0], planted.rows[1]
+    first["left_hash"], second["right_hash"] = HASH, HASH
+    return [first["left_id"], second["right_id"]]
+
+
 @defect("choices", "reason.known")
 def reason_of_another_step(planted: Planted) -> Sequence[str]:
     row = planted.where(keep=False)[0]
@@ -264,7 +315,7 @@ def two_kept(planted: Planted) -> Sequence[str]:
 
 @defect("choices", "reasons_drift")
 def fewer_duplicates(planted: Planted) -> Sequence[str]:
-    baseline_with(planted, reason=_mixed(planted, 0.8))
+    baseline_with(planted, reason=_mixed(planted, 0.75))
     return ["coalesce(reason, 'kept') = 0."]
 
 
@@ -311,3 +362,95 @@ def nothing_to_train_on(planted: Planted) -> Sequence[str]:
     for row in planted.rows:
         row["split"] = "heldout"
     return []
+
+
+@defect("guarded", "reason.known")
+def guard_drops_for_length(planted: Planted) -> Sequence[str]:
+    row = planted.where(keep=False)[0]
+    row["reason"] = "length.too_short"
+    return [row["doc_id"], "length.too_short"]
+
+
+@defect("guarded", "side_where_kept", 2)
+def sides_misplaced_by_guard(planted: Planted) -> Sequence[str]:
+    kept, dropped = planted.where(split="train")[0], planted.where(keep=False)[0]
+    kept["split"], dropped["split"] = None, "train"
+    return [kept["doc_id"], dropped["doc_id"]]
+
+
+@defect("guarded", "partner_where_dropped", 4)
+def heldout_partner_misplaced(planted: Planted) -> Sequence[str]:
+    spoiled = planted.where(keep=False)[:3]
+    for row, name in zip(spoiled, ("partner_id", "jaccard", "containment"), strict=True):
+        row[name] = None
+    kept, other = planted.where(split="train")[0], planted.where(split="heldout")[0]
+    kept["partner_id"] = other["doc_id"]
+    return [row["doc_id"] for row in (*spoiled, kept)]
+
+
+@defect("guarded", "partner_is_heldout", 4)
+def partner_not_heldout(planted: Planted) -> Sequence[str]:
+    spoiled = planted.where(keep=False)[:4]
+    first, second, third, fourth = spoiled
+    first["partner_id"] = planted.where(split="train")[0]["doc_id"]
+    second["partner_id"], third["partner_id"] = third["doc_id"], third["doc_id"]
+    fourth["partner_id"] = HASH
+    return [row["doc_id"] for row in spoiled]
+
+
+def _guard_drops(row: dict[str, object], partner_id: str) -> None:
+    row |= {"keep": False, "split": None, "reason": "split.near_heldout", "values": "{}"}
+    row |= {"partner_id": partner_id, "jaccard": 1.0, "containment": 1.0}
+
+
+@defect("guarded", "heldout_stays")
+def heldout_dropped(planted: Planted) -> Sequence[str]:
+    partners = {row["partner_id"] for row in planted.rows}
+    heldout = planted.where(split="heldout")
+    row = next(row for row in heldout if row["doc_id"] not in partners)
+    other = next(other for other in heldout if other is not row)
+    _guard_drops(row, other["doc_id"])
+    planted.recount()
+    return [row["doc_id"], other["doc_id"]]
+
+
+@defect("guarded", "on_the_side_given", 3)
+def missing_extra_and_moved(planted: Planted) -> Sequence[str]:
+    missing, moved = planted.where(split="train")[:2]
+    planted.rows.remove(missing)
+    moved["split"] = "heldout"
+    splits = planted.view("splits")
+    partners = {row["partner_id"] for row in planted.rows}
+    extra = next(row for row in planted.where(split="heldout") if row["doc_id"] not in partners)
+    splits[:] = [row for row in splits if row["doc_id"] != extra["doc_id"]]
+    planted.recount()
+    return [missing["doc_id"], moved["doc_id"], extra["doc_id"]]
+
+
+@defect("guarded", "on_the_side_given")
+def side_of_none(planted: Planted) -> Sequence[str]:
+    row = planted.where(split="train")[0]
+    given = next(one for one in planted.view("splits") if one["doc_id"] == row["doc_id"])
+    given |= {"keep": False, "split": None}
+    return [row["doc_id"], "given=None"]
+
+
+@defect("guarded", "train_there")
+def nothing_left_to_train_on(planted: Planted) -> Sequence[str]:
+    partner = planted.where(split="heldout")[0]
+    for row in planted.where(split="train"):
+        _guard_drops(row, partner["doc_id"])
+    planted.recount()
+    return []
+
+
+@defect("guarded", "reasons_drift")
+def fewer_near_heldout(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.91))
+    return ["coalesce(reason, 'kept') = 0."]
+
+
+@defect("guarded", "reasons_drift_large", also=["reasons_drift"])
+def far_fewer_near_heldout(planted: Planted) -> Sequence[str]:
+    baseline_with(planted, reason=_mixed(planted, 0.8))
+    return ["coalesce(reason, 'kept') = 0."]

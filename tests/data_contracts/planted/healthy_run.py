@@ -13,7 +13,17 @@ from pathlib import Path
 
 from catalog.contracts.subject import DATASETS
 from pipelines import apply_policy, compute_signals, edit_texts, materialize, split
-from pipelines.dedupe import choose_kept, compute_signatures, link_duplicates
+from pipelines.dedupe import (
+    choose_kept,
+    compare_candidates,
+    compute_signatures,
+    find_candidates,
+    guard_heldout,
+    index_heldout,
+    link_duplicates,
+    sign_bands,
+)
+from pipelines.dedupe.near_config import NearConfig
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.config import LabelsConfig
@@ -64,7 +74,7 @@ def make_run(folder: Path) -> HealthyRun:
         for node in build_graph(folder / "texts"):
             runner.run(plan_node(storage, node, plans))
             plans[node.name] = plan_node(storage, node, plans)
-    found = {DATASETS[step]: plan.dataset() for step, plan in plans.items()}
+    found = {DATASETS[step]: plan.dataset() for step, plan in plans.items() if step in DATASETS}
     return HealthyRun(storage, {name: each for name, each in found.items() if each is not None})
 
 
@@ -76,9 +86,12 @@ def build_graph(texts: Path) -> Graph:
     )
     signals, curated = {"signals": "compute_signals"}, {"curated": "materialize"}
     tokenizer = {"tokenizer": "train_tokenizer"}
-    choices = {"decisions": "apply_policy", "edges": "link_duplicates", **signals}
+    linked = {"edges": "link_duplicates", "pairs": "compare_candidates"}
+    choices = {"decisions": "apply_policy", **linked, **signals}
     splits = {"signatures": "compute_signatures", "choices": "choose_kept"}
-    documents = {"documents": "edit_texts"}
+    documents, hashes = {"documents": "edit_texts"}, {"signatures": "compute_signatures"}
+    divided, guard = {**documents, "splits": "split"}, guard_heldout.GuardConfig()
+    near = NearConfig("high-recall", num_buckets=2)
     both = {"documents": "ingest", "edited": "edit_texts"}
     edits = edit_texts.EditsConfig(("c4_lines@datatrove-0.10",))
     measured = with_asked(SignalsConfig(edits=edits.use), ())
@@ -91,13 +104,22 @@ def build_graph(texts: Path) -> Graph:
         Node(compute_signals.STEP_WITH_EDITS, measured, both),
         Node(apply_policy.STEP, policy, signals),
         Node(compute_signatures.STEP, signatures, documents),
-        Node(link_duplicates.STEP, link, {"signatures": "compute_signatures"}),
+        Node(link_duplicates.STEP, link, hashes),
+        Node(sign_bands.STEP, near.bands(), {**documents, **hashes}),
+        Node(find_candidates.STEP, near.candidates(), {"bands": "sign_bands"}),
+        Node(
+            compare_candidates.STEP,
+            compare_candidates.CompareConfig(),
+            {"candidates": "find_candidates", **hashes, **documents},
+        ),
         Node(choose_kept.STEP, choose_kept.ChoiceConfig(), choices),
         Node(split.STEP, split.SplitConfig(heldout_ratio=0.4), splits),
+        Node(index_heldout.STEP, guard.index(), divided),
+        Node(guard_heldout.STEP, guard, {**divided, "index": "index_heldout"}),
         Node(
             materialize.STEP,
             materialize.MaterializeConfig(edited=True),
-            {**documents, **signals, "splits": "split"},
+            {**documents, **signals, "splits": "guard_heldout"},
         ),
         Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size=400), curated),
         Node(PACK_TOKENS, PackConfig(), {**curated, **tokenizer}),
@@ -117,7 +139,11 @@ def write_files(folder: Path) -> None:
 
 
 def record(draw: random.Random, file: int, number: int) -> dict[str, object]:
-    """Return a record: every 20th has a text of all files, every 25th one that differs in case."""
+    """Return a record: every 20th has a text of all files, every 25th one that differs in case.
+
+    Of every 30th another file may have nearly the same, with a word spelled otherwise, and of every
+    40th one with another number.
+    """
     topic = draw.choice(list(TOPICS))
     text = sentences(draw, topic)
     if number % 20 == 0:
@@ -125,6 +151,12 @@ def record(draw: random.Random, file: int, number: int) -> dict[str, object]:
     if number % 25 == 0:
         text = sentences(random.Random(f"case {number}"), "ships")
         text = (text.upper, text.lower, text.title)[file]()
+    if number % 30 == 4:
+        text = " ".join(sentences(random.Random(f"near {number} {n}"), "bread") for n in range(9))
+        text = text.replace("carried", ("carried", "carreid", "carriied")[file])
+    if number % 40 == 8:
+        text = " ".join(sentences(random.Random(f"fact {number} {n}"), "mills") for n in range(9))
+        text = text.replace(" with ", f" with {file} and ", 1)
     if number % 5 == 1:
         text = " ".join(draw.choices(TOPICS[topic], k=4)) + f" {file} {number}"
     if number % 15 == 2:

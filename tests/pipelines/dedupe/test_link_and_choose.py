@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from memory_part import inputs_of
 
-from data_contracts.documents import CHOICES, DECISIONS, EDGES, SIGNATURES
+from data_contracts.documents import CHOICES, DECISIONS, EDGES, PAIRS, SIGNATURES
 from data_contracts.errors import RecipeError
 from pipelines.dedupe.choose_kept import ChoiceConfig, choose_kept
 from pipelines.dedupe.link_duplicates import LinkConfig, link_duplicates
@@ -101,7 +101,12 @@ def choose(documents, prefer=("size desc",), cut=None):
             "size": pa.array([d["size"] for d in documents], pa.int64()),
         }
     )
-    given_ = {"decisions": decisions, "signals": [signals], "edges": [edges_of(documents)]}
+    given_ = {
+        "decisions": decisions,
+        "signals": [signals],
+        "edges": [edges_of(documents)],
+        "pairs": [PAIRS.empty_table()],
+    }
     return choose_kept(inputs_of(**given_), ChoiceConfig(prefer))
 
 
