@@ -4,7 +4,7 @@
 #   make test     the tests; MARKS="not gpu and not peer" adds the slow ones, ARGS="-k store" narrows
 #   make check    lint, format and types
 #   make lock     resolve pyproject.toml's ranges anew into constraints.txt
-#   make peers    neighbouring systems for benchmarks, in an environment of their own
+#   make peers    neighbouring systems for benchmarks, in environments of their own
 #   make clean    remove the environments and caches, never data
 #
 # PYTHON chooses the interpreter that the environment is created with (3.11 to 3.13).
@@ -38,7 +38,7 @@ lock:
 	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || $(NEED_PYTHON)
 	@'$(PYTHON)' tools/lock.py
 
-peers: .venv-peers/.installed
+peers: .venv-peers/.installed .venv-peers-text-dedup/.installed
 .venv-peers/.installed: benchmarks/peers.txt
 	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || $(NEED_PYTHON)
 	@echo "set-up: installing benchmarks/peers.txt into .venv-peers"
@@ -46,10 +46,17 @@ peers: .venv-peers/.installed
 	@.venv-peers/bin/python -m pip install -qq -r benchmarks/peers.txt
 	@touch $@
 
+.venv-peers-text-dedup/.installed: benchmarks/peers-text-dedup.txt
+	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || $(NEED_PYTHON)
+	@echo "set-up: installing benchmarks/peers-text-dedup.txt into .venv-peers-text-dedup"
+	@'$(PYTHON)' -m venv --clear .venv-peers-text-dedup
+	@.venv-peers-text-dedup/bin/python -m pip install -qq -r benchmarks/peers-text-dedup.txt
+	@touch $@
+
 $(VENV)/.installed-%: pyproject.toml constraints.txt tools/set_up.py
 	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || $(NEED_PYTHON)
 	@'$(PYTHON)' tools/set_up.py $(VENV) $*
 
 clean:
-	@rm -rf $(VENV) .venv-peers build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .venv-peers .venv-peers-text-dedup build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
