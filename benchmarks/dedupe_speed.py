@@ -29,6 +29,7 @@ from pipelines.kernels.shingles import Shingles, text_shingles
 ROOT = Path(__file__).parent.parent
 CORPORA = ("docstrings", "reviews", "encyclopedia")
 REPEATS = 5
+BEFORE = ("ingest", "compute_signals", "apply_policy")  # the neighbours do nothing of the kind
 
 
 class Peers(NamedTuple):
@@ -45,6 +46,7 @@ class Kept(NamedTuple):
     cpu_seconds: float
     peak_mib: float
     kept: list[int]
+    stages: dict[str, float]  # processor time of each, where it is known
 
 
 def print_signatures(folder: Path, shared: Path, num_texts: int, peers: Peers) -> None:
@@ -131,6 +133,10 @@ def print_kept(
                  f"{first.cpu_seconds / of.cpu_seconds:,.1f}", f"{of.peak_mib:,.0f}",
                  f"{len(of.kept):,}")  # fmt: skip
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    deduping = sum(seconds for stage, seconds in of.stages.items() if stage not in BEFORE)
+    times = first.cpu_seconds / deduping if first and deduping else 0.0
+    told = f"{deduping:,.1f} s of processor, {times:,.1f} times datatrove"
+    print(f"\nMillrace from documents to choices, without {', '.join(BEFORE)}: {told}.")
 
 
 def ours_to_kept_set(source: Path, answers: Path, cache: Path, verify: str) -> Kept:
@@ -164,7 +170,8 @@ def peer(python: Path, script: str, *arguments: object) -> list[str]:
 def _kept(answers: Path, command: Sequence[str]) -> Kept:
     told = told_by(command)
     kept = [int(number) for number in pq.read_table(answers)["id"].to_pylist()]
-    return Kept(told["seconds"], told["cpu_seconds"], told["peak_mib"], sorted(kept))
+    stages = told.get("stages", {})
+    return Kept(told["seconds"], told["cpu_seconds"], told["peak_mib"], sorted(kept), stages)
 
 
 def on_one_core() -> None:
