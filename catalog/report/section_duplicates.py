@@ -122,6 +122,8 @@ def place(document: Document | None) -> str:
     key = document.record_key
     if not key or key == document.uri:
         return uri
+    if key.startswith(document.uri):  # as many keys do that were not declared
+        return words.clipped(key, 2 * _PLACE_CHARS)
     return f"{uri} ({words.clipped(key, _PLACE_CHARS)})"
 
 
