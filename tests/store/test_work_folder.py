@@ -125,6 +125,7 @@ def endless(inputs, config):
         inputs.tell("still at it")
 
 
+@pytest.mark.serial  # it interrupts this very process
 def test_an_interrupt_stops_a_long_step_when_it_next_tells_something(tmp_path):
     storage = Storage(str(tmp_path))
     (node,) = graph()
