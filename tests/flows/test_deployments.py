@@ -44,7 +44,7 @@ def test_a_deployment_for_each_flow_and_step(deploy, read, tmp_path):
     assert names[:5] == [
         f"{f}/my-text" for f in ("run", "ingest", "filter", "deduplicate", "publish")
     ]
-    assert len(names) == 5 + 8
+    assert len(names) == 5 + 13
     whole, stage, step = (
         read(name) for name in ("run/my-text", names[2], "run/my-text-only-split")
     )

@@ -27,13 +27,21 @@ import store.runner
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from pipelines.compute_signals import measure_texts
+from pipelines.dedupe.measures import compare_texts
+from pipelines.dedupe.near_config import BandsConfig
 from pipelines.dedupe.normalise import hash_normalised
+from pipelines.dedupe.sign_bands import band_keys_of
 from store.code import code_of
 from store.plan import plan_node
 from store.runner import Runner
 from store.storage import Storage
 
-SETTINGS = ("ingest.bundles=2", "signatures.num_buckets=2", "policy.use=['gopher@millrace-1']")
+SETTINGS = (
+    "ingest.bundles=2",
+    "signatures.num_buckets=2",
+    "near.num_buckets=2",
+    "policy.use=['gopher@millrace-1']",
+)
 
 
 def graph_of(corpus):
@@ -143,6 +151,8 @@ def main():
     nodes = list(graph_of("."))
     measure_texts(texts, nodes[1].config)
     hash_normalised(texts)
+    band_keys_of(texts, BandsConfig())
+    compare_texts(texts, texts)
     for node in nodes:
         code_of(node.step)
     print(json.dumps([node.name for node in nodes]), flush=True)
