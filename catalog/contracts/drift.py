@@ -36,18 +36,24 @@ def drift(
     ``rows``: "all", or "new" for the partitions alone that the baseline has not, in which one bad
     file shows that would drown in the whole. Numbers are put in ``bins`` (10) of equally many rows
     of the baseline (a value that would fill one alone has its own), other values are compared one
-    by one, the rare ones together. Nothing is measured with fewer than ``min_rows`` rows on a side.
+    by one, the rare ones together. Nothing is measured with fewer than ``min_rows`` rows on a side,
+    or where the rows or the baseline lack one of the columns ``needs``.
 
     Source: Siddiqi 2006, Credit Risk Scorecards, chapter 6: below 0.1 no change to speak of, above
     0.25 a major one. Half a row is added to each bin, so that an empty one gives a number.
     """
-    check_arguments("drift", arguments, ("of", "rows", "bins", "min_rows"))
+    check_arguments("drift", arguments, ("of", "rows", "bins", "min_rows", "needs"))
     which = arguments.get("rows", "all")
     check_known("rows", [which], ("all", "new"))
     if "of" not in arguments:
         raise ContractError("the measure drift needs `of`: a column, or SQL over the rows.")
     if which == "new" and not subject.new_parts:
         return Skipped("no partition is new since the baseline")
+    for column in _listed(arguments.get("needs", [])):
+        if column not in subject.rows.schema.names:
+            return Skipped(f"{column} was not measured: the recipe does not ask for it")
+        if subject.baseline is not None and column not in subject.baseline.schema.names:
+            return Skipped(f"{column} was not measured of the baseline")
     min_rows = whole_number("min_rows", arguments.get("min_rows", MIN_ROWS))
     num_bins = whole_number("bins", arguments.get("bins", 10), at_least=2)
     parts = sorted(subject.new_parts) if which == "new" else None
@@ -58,6 +64,10 @@ def drift(
         return Skipped(f"{sizes[1]} rows against {sizes[0]}: too few to compare ({min_rows})")
     index = stability_index(before, now, num_bins)
     return [Value(str(arguments["of"]), index, sizes[1])]
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def stability_index(before: Sample, now: Sample, num_bins: int = 10) -> float:

@@ -161,7 +161,7 @@ class TestWhatIsDeclared:
             ("warn", "new", 0.25),
             ("stop", "new", 2.0),
         }
-        assert len(drifts) == 3 * len(levels)
+        assert len(drifts) == 4 * len(levels)
         assert set(drifts) == levels
 
 

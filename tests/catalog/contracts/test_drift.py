@@ -182,3 +182,12 @@ def test_arguments_that_do_not_fit_are_refused(arguments, said):
     checked = subject(table, baseline=table)
     with connect(checked.views()) as connection, pytest.raises(ContractError, match=said):
         drift(connection, checked, arguments)
+
+
+def test_what_was_not_measured_is_not_compared():
+    there, absent = pa.table({"language": ["en"] * 9}), pa.table({"x": [1] * 9})
+    assert measured(there, there, of="language", needs="language")[0].value == 0
+    rows = measured(there, absent, of="language", needs=["language"])
+    assert rows == Skipped("language was not measured: the recipe does not ask for it")
+    baseline = measured(absent, there, of="language", needs="language")
+    assert baseline == Skipped("language was not measured of the baseline")

@@ -195,16 +195,23 @@ def _stop_words(row: dict[str, Any]) -> float:
     return float(row["num_stop_words"] / row["num_words"])
 
 
-DRIFTING: dict[str, Callable[[dict[str, Any]], float]] = {
+DRIFTING: dict[str, Callable[[dict[str, Any]], Any]] = {
     "num_words": lambda row: row["num_words"],
     "word_length": lambda row: row["mean_word_chars"],
     "letters": lambda row: row["alphabetic_chars_ratio"],
     "stop_words": _stop_words,
+    "language": lambda row: row["language"],
 }
+
+
+def _speak_two_languages(planted: Planted) -> None:
+    for number, row in enumerate(planted.rows):
+        row["language"] = ("en", "fr")[number % 2]
 
 
 def _move(planted: Planted, name: str, low_share: float) -> Sequence[str]:
     """Set a baseline in which one quantity is distributed otherwise and the others as they are."""
+    _speak_two_languages(planted)
     values = resampled([DRIFTING[name](row) for row in planted.rows], low_share)
     rates = [_stop_words(row) for row in planted.rows]
     if name == "num_words":
@@ -215,13 +222,14 @@ def _move(planted: Planted, name: str, low_share: float) -> Sequence[str]:
         stop_words = [rate * words for rate, words in zip(values, words, strict=True)]
         baseline_with(planted, num_stop_words=stop_words)
     else:
-        column = {"word_length": "mean_word_chars", "letters": "alphabetic_chars_ratio"}[name]
+        column = {"letters": "alphabetic_chars_ratio"}.get(name, name)
         baseline_with(planted, **{column: values})
     return [" = 0."]
 
 
 def _decorrelate(planted: Planted) -> None:
     """Give rows the quantities of different others, so that moving one moves no other."""
+    _speak_two_languages(planted)
     quantities = {name: [value(row) for row in planted.rows] for name, value in DRIFTING.items()}
     for seed, values in enumerate(quantities.values()):
         random.Random(seed).shuffle(values)
@@ -233,6 +241,7 @@ def _decorrelate(planted: Planted) -> None:
         row["mean_word_chars"] = quantities["word_length"][number]
         row["alphabetic_chars_ratio"] = quantities["letters"][number]
         row["num_stop_words"] = round(quantities["stop_words"][number] * words)
+        row["language"] = quantities["language"][number]
 
 
 def _move_new(planted: Planted, name: str, low_share: float) -> Sequence[str]:

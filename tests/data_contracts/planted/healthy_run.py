@@ -94,7 +94,7 @@ def build_graph(texts: Path) -> Graph:
     near = NearConfig("high-recall", num_buckets=2)
     both = {"documents": "ingest", "edited": "edit_texts"}
     edits = edit_texts.EditsConfig(("c4_lines@datatrove-0.10",))
-    measured = with_asked(SignalsConfig(edits=edits.use), ())
+    measured = with_asked(SignalsConfig(edits=edits.use), ("language",))
     policy = apply_policy.PolicyConfig(rules=RULES)
     signatures = compute_signatures.SignaturesConfig(num_buckets=2)
     link = link_duplicates.LinkConfig(num_buckets=2)
