@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,7 +47,7 @@ from store.step import Inputs, Output, SourcePart, Step, uncounted
 from store.storage import Storage
 
 PART_DOCUMENTS = 50_000
-DOCUMENT_CHARS = 2000
+SENTENCES = 18  # of some 110 characters
 NUM_TEMPLATES = 20
 SIZES = pa.schema([DECISIONS.field("doc_id"), pa.field("num_chars", pa.int64())])
 
@@ -60,61 +61,84 @@ class MadeConfig:
 
 
 @cache
-def sentences(shared: str) -> list[str]:
+def sentences(shared: str) -> pa.Array:
     """Return some 150,000 sentences of reviews, the same ones each time."""
     texts = read_texts("reviews", Path(shared), 15_000)
     cleaned = (re.sub(r"<br />", " ", text) for text in texts)
-    return [one for text in cleaned for one in re.split(r"(?<=[.!?])\s+", text) if len(one) > 30]
+    found = [one for text in cleaned for one in re.split(r"(?<=[.!?])\s+", text) if len(one) > 30]
+    return pa.array(found)
 
 
-def text_of(number: int, pool: list[str]) -> str:
-    """Return document ``number``'s text, whichever others are made."""
-    draw = random.Random(number)
-    if number % 200 == 199:
-        template = text_of(draw.randrange(NUM_TEMPLATES) * 3 + 1, pool)
-        return f"{template} {draw.choice(pool).split()[0]} owes {draw.randrange(10**6)}."
-    if number % 100 == 99:
-        return text_of(draw.randrange(number // 10) * 10 + 1, pool)
-    if number % 10 == 9:
-        words = text_of(draw.randrange(number // 10) * 10 + 2, pool).split(" ")
-        for _ in range(draw.randrange(1, 8)):
-            words[draw.randrange(len(words))] = "xx"
-        return " ".join(words)
-    chosen, size = [], 0
-    while size < DOCUMENT_CHARS:
-        chosen.append(pool[draw.randrange(len(pool))])
-        size += len(chosen[-1]) + 1
-    return " ".join(chosen)
+def mixed(numbers: np.ndarray, salt: int) -> np.ndarray:
+    """Return numbers that look drawn, a function of each number alone (splitmix64's finish)."""
+    with np.errstate(over="ignore"):
+        z = (numbers.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def models_of(numbers: np.ndarray) -> np.ndarray:
+    """Return the number of the document whose sentences each document has: mostly its own."""
+    earlier = mixed(numbers, 1) % np.maximum(numbers // 10, 1).astype(np.uint64)
+    earlier = earlier.astype(np.int64) * 10 + 1
+    models = np.where(numbers % 10 == 9, earlier, numbers)
+    template = (mixed(numbers, 2) % np.uint64(NUM_TEMPLATES)).astype(np.int64) * 10 + 1
+    return np.where(numbers % 200 == 199, template, models)
+
+
+def texts_of(numbers: np.ndarray, pool: pa.Array) -> list[str]:
+    """Return the documents' texts, each whichever others are made."""
+    models = models_of(numbers)
+    drawn = mixed(np.repeat(models, SENTENCES) * 64 + np.tile(np.arange(SENTENCES), len(models)), 3)
+    chosen = pool.take(pa.array((drawn % np.uint64(len(pool))).astype(np.int64)))
+    offsets = pa.array(np.arange(0, len(chosen) + 1, SENTENCES, dtype=np.int32))
+    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, chosen), " ").to_pylist()
+    for place, number in enumerate(numbers.tolist()):
+        if number % 200 == 199:
+            texts[place] += f" {pool[number % len(pool)].as_py().split()[0]} owes {number}."
+        elif number % 10 == 9 and number % 100 != 99:
+            texts[place] = with_words_changed(texts[place], number)
+    return texts
+
+
+def with_words_changed(text: str, number: int) -> str:
+    """Return a text in which one to seven of its words are another."""
+    draw, words = random.Random(number), text.split(" ")
+    for _ in range(draw.randrange(1, 8)):
+        words[draw.randrange(len(words))] = "xx"
+    return " ".join(words)
 
 
 def make_documents(inputs: Inputs, config: MadeConfig) -> Output:
     """Write one partition of documents."""
     start, pool = int(inputs.key), sentences(config.shared)
     end = min(start + PART_DOCUMENTS, config.num_documents)
-    output = Output(rows=(), facts={"records_framed": end - start})
+    batches = (
+        documents_of(np.arange(first, min(first + 10_000, end)), inputs.key, pool)
+        for first in range(start, end, 10_000)
+    )
+    return Output(rows=batches, facts={"records_framed": end - start})
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for first in range(start, end, 10_000):
-            numbers = range(first, min(first + 10_000, end))
-            texts = [text_of(number, pool) for number in numbers]
-            rows = [
-                {
-                    "doc_id": doc_id("made", str(number)),
-                    "source": "made",
-                    "uri": inputs.key,
-                    "record_key": str(number),
-                    "kind": "text",
-                    "text": text,
-                    "text_hash": hash_text(text),
-                    "labels": [],
-                    "num_repairs": 0,
-                }
-                for number, text in zip(numbers, texts, strict=True)
-            ]
-            yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
-    output.rows = batches()
-    return output
+def documents_of(numbers: np.ndarray, key: str, pool: pa.Array) -> pa.RecordBatch:
+    """Return documents as rows."""
+    texts, keys = texts_of(numbers, pool), [str(number) for number in numbers.tolist()]
+    size = len(texts)
+    columns = {
+        "doc_id": [doc_id("made", key) for key in keys],
+        "source": ["made"] * size,
+        "uri": [key] * size,
+        "record_key": keys,
+        "kind": ["text"] * size,
+        "text": texts,
+        "text_hash": [hash_text(text) for text in texts],
+        "labels": [[]] * size,
+        "num_repairs": [0] * size,
+    }
+    return pa.RecordBatch.from_arrays(
+        [pa.array(columns.get(f.name, [None] * size), f.type) for f in DOCUMENTS], schema=DOCUMENTS
+    )
 
 
 def list_parts(config: MadeConfig) -> list[SourcePart]:

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from data_contracts.documents import hash_text
 from data_contracts.errors import RecipeError
+from pipelines.dedupe.by_bucket import by_bucket
 from pipelines.dedupe.normalise import hash_normalised
 from pipelines.dedupe.sites import site_of
 from pipelines.dedupe.text_arrays import text_array
@@ -72,13 +73,11 @@ def count_lines(inputs: Inputs, config: CountLinesConfig) -> Output:
     rows. Raises `UsageError` if a text is null.
     """
     documents = inputs.one("documents").table(["doc_id", "source", "url", "text"])
-    tables = [
+    tables = (
         _lines_of(documents.slice(first, num_rows), config)
         for first, num_rows in slices_of(documents["text"])
-    ]
-    rows = pa.concat_tables(tables) if tables else LINES.empty_table()
-    order = np.argsort(rows["bucket"].to_numpy(), kind="stable")
-    return Output(rows.take(pa.array(order)), slice_by="bucket")
+    )
+    return by_bucket(tables, LINES)
 
 
 def _lines_of(documents: pa.Table, config: CountLinesConfig) -> pa.Table:

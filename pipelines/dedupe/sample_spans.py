@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from pipelines.dedupe.by_bucket import by_bucket
 from pipelines.dedupe.span_config import SpansConfig
 from pipelines.kernels.buffers import text_buffers
 from pipelines.text_slices import one_array, slices_of
@@ -38,13 +39,11 @@ def sample_spans(inputs: Inputs, config: SpansConfig) -> Output:
     Raises `UsageError` if a text is null.
     """
     documents = inputs.one("documents").table(["doc_id", "text"])
-    tables = [
+    tables = (
         _sample(documents.slice(first, num_rows), config)
         for first, num_rows in slices_of(documents["text"])
-    ]
-    rows = pa.concat_tables(tables) if tables else FINGERPRINTS.empty_table()
-    order = np.argsort(rows["bucket"].to_numpy(), kind="stable")
-    return Output(rows.take(pa.array(order)), slice_by="bucket")
+    )
+    return by_bucket(tables, FINGERPRINTS)
 
 
 def _sample(documents: pa.Table, config: SpansConfig) -> pa.Table:
