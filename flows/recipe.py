@@ -17,8 +17,9 @@ from data_contracts.errors import NotFound, RecipeError, UsageError
 from flows.values import build
 from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
-from pipelines.dedupe.choose_kept import ChoiceConfig, preferred
+from pipelines.dedupe.choose_kept import ChoiceConfig
 from pipelines.dedupe.compute_signatures import SignaturesConfig
+from pipelines.dedupe.dropping import preferred
 from pipelines.dedupe.guard_heldout import GuardConfig
 from pipelines.dedupe.near_config import NearConfig
 from pipelines.dedupe.repeats_config import RepeatsConfig

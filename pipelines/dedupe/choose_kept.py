@@ -8,24 +8,22 @@ one that is kept already. Every dropped document's row names the kept one.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.documents import CHOICES, DIFFERENCES_FROM
+from data_contracts.documents import CHOICES, DIFFERENCES_FROM, PAIRS
 from data_contracts.errors import RecipeError
+from pipelines.dedupe.dropping import DROPPED, MEMBERS, find_dropped, preferred
 from pipelines.dedupe.verify import Verify, VerifyConfig, condition
-from pipelines.dedupe.walk import walk
-from pipelines.sql import query, quoted
+from pipelines.sql import query
+from pipelines.text_slices import one_array
 from store.step import Inputs, Output, Part, Step
 
 VERSION = 2
-
-PINNED = "is_pinned"
-_ORDER = re.compile(r"(?P<signal>[a-z_][a-z0-9_]*)( +(?P<way>asc|desc))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,179 +55,104 @@ class ChoiceConfig:
         return VerifyConfig(self.verify, self.min_jaccard)
 
 
-def preferred(prefer: tuple[str, ...]) -> dict[str, str]:
-    """Return the signals that ``prefer`` mentions, in order, each with ASC or DESC.
-
-    Raises:
-        RecipeError: if an item is not a name with an optional asc or desc.
-    """
-    signals = {}
-    for item in prefer:
-        match = _ORDER.fullmatch(item.strip())
-        if match is None:
-            raise RecipeError(
-                f"dedupe.prefer holds {item!r}; each item is a signal with asc or desc, such as "
-                f"'num_chars desc'."
-            )
-        signals[match["signal"]] = (match["way"] or "asc").upper()
-    return signals
-
-
-def _order_by(prefer: tuple[str, ...]) -> str:
-    """Return the body of an ORDER BY, closed by doc_id so that there are no ties."""
-    terms = [f"{quoted(name)} {way} NULLS LAST" for name, way in preferred(prefer).items()]
-    return ", ".join([f"{PINNED} DESC", *terms, "doc_id ASC"])
-
-
 def choose_kept(inputs: Inputs, config: ChoiceConfig) -> Output:
     """Choose among duplicates; rows stand in document order, a slice per partition.
 
     With ``pin_kept``, the receipt's facts say how many documents are kept for having been
-    published, and how many are left out for it, against the choice by preference alone.
+    published, and how many are left out for it, against the choice by preference alone. Memory is
+    for what stands in an edge or in a pair that the rule takes, and for a partition of the others.
     """
+    passing = _passing(inputs.parts["pairs"], config)
+    edges = inputs.table("edges")
+    involved = query(_INVOLVED_SQL, _IDS, edges=edges, passing=passing)
+    members = query(
+        _MEMBERS_SQL, MEMBERS, decisions=_kept_ids(inputs.parts["decisions"]), involved=involved
+    )
+    names = ["doc_id", *preferred(config.prefer)]
+    signals = _rows_of(inputs.parts["signals"], names, involved)
+    tables = {"members": members, "edges": edges, "signals": signals}
     published = inputs.table("published")["doc_id"] if config.pin_kept else None
-    rows = _choose(inputs, config, published)
-    facts = {} if published is None else _counted(rows, _choose(inputs, config, None))
+    dropped = find_dropped(tables, passing, config.prefer, published)
+    facts = {}
+    if published is not None:
+        facts = _counted(dropped, find_dropped(tables, passing, config.prefer, None))
+    rows = _choices(inputs.parts["decisions"], dropped)
     return Output(rows, slice_by="part_key", facts=facts)
 
 
-def _choose(inputs: Inputs, config: ChoiceConfig, published: pa.ChunkedArray | None) -> pa.Table:
-    decisions = pa.concat_tables(
-        [_kept_rows(i, p) for i, p in enumerate(inputs.parts["decisions"])]
+def _passing(pairs: Sequence[Part], config: ChoiceConfig) -> pa.Table:
+    """Return the pairs that are near-duplicates by the rule."""
+    wanted = [name for name in PAIRS.names if not name.endswith(("_hash", "_version"))]
+    found = [
+        query(_PASSING_SQL.format(condition=condition(config.rule())), _PASSING, pairs=rows)
+        for rows in (part.table(wanted) for part in pairs)
+    ]
+    return pa.concat_tables([_PASSING.empty_table(), *found])
+
+
+def _kept_ids(decisions: Sequence[Part]) -> pa.RecordBatchReader:
+    """Stream the ids that the policy keeps, each with the number of its partition."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number, part in enumerate(decisions):
+            ids = _kept_of(part)
+            yield pa.record_batch([ids, pa.array(np.full(len(ids), number))], schema=MEMBERS)
+
+    return pa.RecordBatchReader.from_batches(MEMBERS, batches())
+
+
+def _kept_of(part: Part) -> pa.Array:
+    rows = part.table(["doc_id", "keep"])
+    return one_array(rows["doc_id"].filter(rows["keep"]))
+
+
+def _rows_of(parts: Sequence[Part], names: Sequence[str], ids: pa.Table) -> pa.Table:
+    """Read some columns of the rows with some ids, a partition at a time."""
+    first = parts[0].table(names)
+    batches = (batch for part in parts for batch in part.table(names).to_batches())
+    reader = pa.RecordBatchReader.from_batches(first.schema, batches)
+    return query(
+        "SELECT * FROM rows SEMI JOIN ids USING (doc_id)", first.schema, rows=reader, ids=ids
     )
-    signals = inputs.table("signals", ["doc_id", *preferred(config.prefer)])
-    is_pinned = pa.array(np.zeros(len(signals), dtype=bool))
-    if published is not None:
-        is_pinned = pc.is_in(signals["doc_id"], published)
-    signals = signals.append_column(PINNED, is_pinned)
-    order = _order_by(config.prefer)
-    tables = {"decisions": decisions, "signals": signals, "edges": inputs.table("edges")}
-    classes = query(_CLASSES_SQL.format(order=order), _CLASSES, **tables)
-    near = _near(inputs.table("pairs"), classes, signals, config)
-    return query(_CHOICES_SQL, CHOICES, classes=classes, near=near)
 
 
-def _counted(rows: pa.Table, by_preference: pa.Table) -> dict[str, int]:
-    kept, otherwise = (table.filter(table["keep"])["doc_id"] for table in (rows, by_preference))
+def _choices(decisions: Sequence[Part], dropped: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield the choice of each document that the policy keeps, a batch for each partition."""
+    starts = np.searchsorted(dropped["part_number"].to_numpy(), np.arange(len(decisions) + 1))
+    for number, part in enumerate(decisions):
+        mine = dropped.slice(starts[number], starts[number + 1] - starts[number])
+        ids = _kept_of(part)
+        places = pc.index_in(ids, mine["doc_id"])
+        columns = {
+            "part_key": pa.repeat(part.key, len(ids)),
+            "doc_id": ids,
+            "keep": pc.is_null(places),
+            **{name: one_array(mine[name].take(places)) for name in DROPPED.names[2:]},
+        }
+        yield pa.record_batch([columns[name] for name in CHOICES.names], schema=CHOICES)
+
+
+def _counted(dropped: pa.Table, by_preference: pa.Table) -> dict[str, int]:
+    """Count what is kept for having been published, and what is left out for it."""
+    now, otherwise = set(dropped["doc_id"].to_pylist()), set(by_preference["doc_id"].to_pylist())
     return {
-        "kept_as_published": len(kept) - pc.sum(pc.is_in(kept, otherwise), min_count=0).as_py(),
-        "left_out_for_published": len(otherwise)
-        - pc.sum(pc.is_in(otherwise, kept), min_count=0).as_py(),
+        "kept_as_published": len(otherwise - now),
+        "left_out_for_published": len(now - otherwise),
     }
 
 
-def _kept_rows(number: int, part: Part) -> pa.Table:
-    """Return the kept ids of one partition with the partition's key and the row's position."""
-    table = part.table(["doc_id", "keep"])
-    table = table.append_column("position", pa.array(np.arange(len(table))))
-    table = table.filter(table["keep"])
-    keys = pa.array([part.key] * len(table), pa.string())
-    numbers = pa.array(np.full(len(table), number))
-    return table.append_column("part_key", keys).append_column("part_number", numbers)
-
-
-def _near(pairs: pa.Table, classes: pa.Table, signals: pa.Table, config: ChoiceConfig) -> pa.Table:
-    """Return the classes that near-duplicates drop whole, each with the document kept for it."""
-    tables = {"pairs": pairs, "classes": classes}
-    passing = query(_PASSING_SQL.format(condition=condition(config.rule())), _PASSING, **tables)
-    if not len(passing):
-        return _NEAR.empty_table()
-    ranked_sql = _RANKED_SQL.format(order=_order_by(config.prefer))
-    ranked = query(ranked_sql, _RANKED, passing=passing, signals=signals)
-    places = [pc.index_in(passing[side], ranked["doc_id"]) for side in ("left_best", "right_best")]
-    left, right = (place.to_numpy() for place in places)
-    num_pinned = pc.sum(ranked[PINNED], min_count=0).as_py()
-    likeness = (passing["jaccard"].to_numpy(), passing["containment"].to_numpy())
-    dropped = walk(left, right, *likeness, num_pinned)
-    rows = np.fromiter(dropped.values(), np.int64, len(dropped))
-    others = np.fromiter(dropped, np.int64, len(dropped))
-    partners = np.where(left[rows] == others, right[rows], left[rows])
-    names = ranked["doc_id"]
-    return pa.table(
-        [
-            names.take(pa.array(others)),
-            names.take(pa.array(partners)),
-            passing["jaccard"].take(pa.array(rows)),
-            passing["containment"].take(pa.array(rows)),
-        ],
-        schema=_NEAR,
-    )
-
-
-_CLASSES = pa.schema(
-    [
-        ("doc_id", pa.string()),
-        ("part_key", pa.string()),
-        ("part_number", pa.int64()),
-        ("position", pa.int64()),
-        ("text_centre", pa.string()),
-        ("centre", pa.string()),
-        ("best", pa.string()),  # of the class
-        ("best_text", pa.string()),
-    ]
-)
-_CLASSES_SQL = """
-WITH members AS (
-    SELECT d.doc_id, part_key, part_number, position,
-        coalesce(t.left_id, d.doc_id) AS text_centre
-    FROM decisions AS d
-    LEFT JOIN edges AS t ON t.relation = 'exact.text' AND t.right_id = d.doc_id
-), classes AS (
-    SELECT m.*, coalesce(n.left_id, m.text_centre) AS centre
-    FROM members AS m
-    LEFT JOIN edges AS n ON n.relation = 'exact.normalised' AND n.right_id = m.text_centre
-)
-SELECT doc_id, part_key, part_number, position, text_centre, centre,
-    first_value(doc_id) OVER best AS best, first_value(text_centre) OVER best AS best_text
-FROM classes JOIN signals USING (doc_id)
-WINDOW best AS (PARTITION BY centre ORDER BY {order})
-"""
-
-_PASSING = pa.schema(
-    [
-        ("left_best", pa.string()),
-        ("right_best", pa.string()),
-        ("jaccard", pa.float64()),
-        ("containment", pa.float64()),
-    ]
-)
+_PASSING = pa.schema([PAIRS.field(n) for n in ("left_id", "right_id", "jaccard", "containment")])
 _PASSING_SQL = """
-WITH bests AS (SELECT DISTINCT centre, best FROM classes)
-SELECT l.best AS left_best, r.best AS right_best, jaccard, containment
-FROM (SELECT * FROM pairs WHERE {condition}) AS p
-JOIN bests AS l ON l.centre = p.left_id JOIN bests AS r ON r.centre = p.right_id
-ORDER BY left_best, right_best
+SELECT left_id, right_id, jaccard, containment FROM pairs WHERE {condition}
 """
 
-_RANKED = pa.schema([("doc_id", pa.string()), (PINNED, pa.bool_())])
-_RANKED_SQL = """
-SELECT doc_id, is_pinned FROM signals SEMI JOIN (
-    SELECT left_best AS doc_id FROM passing UNION ALL SELECT right_best FROM passing
-) USING (doc_id) ORDER BY {order}
+_IDS = pa.schema([("doc_id", pa.string())])
+_INVOLVED_SQL = """
+SELECT left_id AS doc_id FROM edges UNION SELECT right_id FROM edges
+UNION SELECT left_id FROM passing UNION SELECT right_id FROM passing
 """
 
-_NEAR = pa.schema(
-    [
-        ("best", pa.string()),
-        ("partner_id", pa.string()),
-        ("jaccard", pa.float64()),
-        ("containment", pa.float64()),
-    ]
-)
-_CHOICES_SQL = """
-SELECT part_key, doc_id, n.best IS NULL AND doc_id = c.best AS keep,
-    CASE WHEN keep THEN NULL WHEN n.best IS NOT NULL THEN 'duplicate.near'
-        WHEN text_centre = best_text THEN 'duplicate.exact_text'
-        ELSE 'duplicate.exact_normalised' END AS reason,
-    CASE WHEN keep THEN NULL WHEN n.best IS NULL THEN '{"jaccard":1.0}'
-        ELSE to_json(struct_pack(jaccard := n.jaccard, containment := n.containment))::VARCHAR
-        END AS values,
-    CASE WHEN NOT keep THEN coalesce(n.partner_id, c.best) END AS partner_id,
-    CASE WHEN NOT keep THEN coalesce(n.jaccard, 1.0::DOUBLE) END AS jaccard,
-    CASE WHEN NOT keep THEN coalesce(n.containment, 1.0::DOUBLE) END AS containment
-FROM classes AS c LEFT JOIN near AS n ON n.best = c.best
-ORDER BY part_number, position
-"""
+_MEMBERS_SQL = "SELECT * FROM decisions SEMI JOIN involved USING (doc_id)"
 
 STEP = Step(
     name="choose_kept",

@@ -7,16 +7,17 @@ measured of the same two texts before is taken from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.documents import CANDIDATES, PAIRS
+from data_contracts.documents import PAIRS
 from pipelines.dedupe.measures import measure_pairs
-from pipelines.dedupe.shelf import shelve
+from pipelines.dedupe.shelf import Shelf, shelve
 from pipelines.dedupe.text_keys import text_keys
 from pipelines.sql import query
 from store.step import Inputs, Output, Part, Step
@@ -24,6 +25,8 @@ from store.step import Inputs, Output, Part, Step
 VERSION = 1
 RULE_VERSION = 1  # of what is measured of a pair
 
+_BATCH_PAIRS = 100_000
+_MEASURES = [name for name in PAIRS.names if not name.endswith(("_id", "_hash"))]
 _CENTRES = pa.schema(
     [
         pa.field("text_key", pa.uint64()),
@@ -31,34 +34,21 @@ _CENTRES = pa.schema(
         pa.field("text_hash", pa.string()),
     ]
 )
-_ENDS = pa.schema([field for field in PAIRS if field.name.endswith(("_id", "_hash"))])
 _CENTRES_SQL = """
     SELECT any_value(text_key) AS text_key, min(doc_id) AS doc_id,
         arg_min(text_hash, doc_id) AS text_hash
-    FROM named GROUP BY normal_hash
+    FROM named GROUP BY normal_hash ORDER BY doc_id
+"""
+_PLACES = pa.schema([("one", pa.int64()), ("other", pa.int64())])
+_JOINED_SQL = """
+    SELECT a.place AS one, b.place AS other FROM candidates
+    JOIN centres AS a ON a.text_key = left_key JOIN centres AS b ON b.text_key = right_key
 """
 # Two texts may have been made to share a key: they are compared with each other, too.
-_ENDS_SQL = """
-    WITH joined AS (
-        SELECT a.doc_id AS one, b.doc_id AS other
-        FROM candidates JOIN centres AS a ON a.text_key = left_key
-        JOIN centres AS b ON b.text_key = right_key
-        UNION ALL
-        SELECT a.doc_id, b.doc_id FROM centres AS a JOIN centres AS b ON b.text_key = a.text_key
-        WHERE a.doc_id < b.doc_id
-    ), ordered AS (
-        SELECT DISTINCT least(one, other) AS left_id, greatest(one, other) AS right_id FROM joined
-    )
-    SELECT left_id, right_id, l.text_hash AS left_hash, r.text_hash AS right_hash
-    FROM ordered JOIN centres AS l ON l.doc_id = left_id JOIN centres AS r ON r.doc_id = right_id
+_COLLIDING_SQL = """
+    SELECT a.place AS one, b.place AS other
+    FROM centres AS a JOIN centres AS b ON b.text_key = a.text_key WHERE a.place < b.place
 """
-_NEW_SQL = "SELECT * FROM ends ANTI JOIN known USING (left_hash, right_hash)"
-_KNOWN_SQL = """
-    SELECT e.left_id, e.right_id, k.* EXCLUDE (left_id, right_id)
-    FROM ends AS e JOIN (SELECT DISTINCT ON (left_hash, right_hash) * FROM known) AS k
-        USING (left_hash, right_hash)
-"""
-_ORDERED_SQL = "SELECT * FROM pairs ORDER BY left_id, right_id"
 
 
 @dataclass(frozen=True)
@@ -66,57 +56,125 @@ class CompareConfig:
     """Nothing is asked: what is measured of a pair is always the same."""
 
 
+class Ends(NamedTuple):
+    """Pairs of centres by their places, int64, in the order of their ids; left < right."""
+
+    left: np.ndarray
+    right: np.ndarray
+
+
 def compare_candidates(inputs: Inputs, config: CompareConfig) -> Output:
     """Measure every pair of candidates, ordered by their ids.
 
-    Of documents with one normalised text the one with the smallest id stands for all. Memory is for
-    the pairs and the names of their texts; shingles lie in a file.
+    Of documents with one normalised text the one with the smallest id, its centre, stands for all.
+    Memory is for the names of the centres and 16 bytes a pair; shingles lie in a file.
     """
-    candidates = _candidates(inputs.parts["candidates"])
-    if not len(candidates):
-        return Output(PAIRS.empty_table(), facts={"pairs_measured_before": 0})
-    centres = _centres(inputs.parts["signatures"], candidates)
-    ends = query(_ENDS_SQL, _ENDS, candidates=candidates, centres=centres)
-    known = PAIRS.empty_table() if inputs.previous is None else inputs.previous.table()
-    new = query(_NEW_SQL, _ENDS, ends=ends, known=known)
-    pairs = [query(_KNOWN_SQL, PAIRS, ends=ends, known=known), _measured(inputs, new)]
-    facts = {"pairs_measured_before": len(pairs[0])}
-    return Output(query(_ORDERED_SQL, PAIRS, pairs=pa.concat_tables(pairs)), facts=facts)
+    centres = _centres(inputs.parts["signatures"], _keys(inputs.parts["candidates"]))
+    ends = _ends(inputs.parts["candidates"], centres)
+    before = PAIRS.empty_table() if inputs.previous is None else inputs.previous.table()
+    known = _known(before, centres, ends)
+    facts = {"pairs_measured_before": int(np.count_nonzero(known >= 0))}
+    return Output(_rows(inputs, centres, ends, before, known), facts=facts)
 
 
-def _candidates(parts: Sequence[Part]) -> pa.Table:
-    """Return each pair of texts once, though they may share keys of several buckets."""
-    found = pa.concat_tables([CANDIDATES.empty_table(), *(part.table() for part in parts)])
-    return query("SELECT DISTINCT left_key, right_key FROM found", CANDIDATES, found=found)
+def _keys(candidates: Sequence[Part]) -> np.ndarray:
+    """Return the keys of all texts that are to be compared, sorted."""
+    keys = np.empty(0, np.uint64)
+    for part in candidates:
+        columns = [column.to_numpy() for column in part.table(["left_key", "right_key"]).columns]
+        keys = np.union1d(keys, np.concatenate(columns))
+    return keys
 
 
-def _centres(signatures: Sequence[Part], candidates: pa.Table) -> pa.Table:
-    """Return the document that stands for each normalised text that is to be compared."""
-    keys = np.unique(np.concatenate([column.to_numpy() for column in candidates.columns]))
+def _centres(signatures: Sequence[Part], keys: np.ndarray) -> pa.Table:
+    """Return the document that stands for each normalised text that is to be compared, by id."""
     named = []
-    for part in signatures:
+    for part in signatures if len(keys) else ():
         rows = part.table(["doc_id", "text_hash", "normal_hash"])
         mine = text_keys(rows["normal_hash"])
         rows = rows.append_column("text_key", pa.array(mine))
         named.append(rows.filter(pa.array(np.isin(mine, keys))))
+    if not named:
+        return _CENTRES.empty_table()
     return query(_CENTRES_SQL, _CENTRES, named=pa.concat_tables(named))
 
 
-def _measured(inputs: Inputs, ends: pa.Table) -> pa.Table:
-    """Measure pairs, those of neighbouring texts one after the other."""
-    if not len(ends):
-        return PAIRS.empty_table()
+def _ends(candidates: Sequence[Part], centres: pa.Table) -> Ends:
+    """Return each pair of texts once, though they may share keys of several buckets."""
+    size = max(1, len(centres))
+    places = pa.table({"text_key": centres["text_key"], "place": np.arange(len(centres))})
+    found = query(_COLLIDING_SQL, _PLACES, centres=places)
+    codes = _codes(found, size)
+    for part in candidates:
+        joined = query(_JOINED_SQL, _PLACES, candidates=part.table(), centres=places)
+        codes = np.union1d(codes, _codes(joined, size))
+    return Ends(*np.divmod(codes, size))
+
+
+def _codes(pairs: pa.Table, size: int) -> np.ndarray:
+    """Return a number for each pair of places below ``size``, in the order of the pairs."""
+    one, other = pairs["one"].to_numpy(), pairs["other"].to_numpy()
+    return np.unique(np.minimum(one, other) * size + np.maximum(one, other))
+
+
+def _known(before: pa.Table, centres: pa.Table, ends: Ends) -> np.ndarray:
+    """Return for each pair the row of ``before`` that measured the same two texts, or -1."""
+    size, hashes = max(1, len(centres)), centres["text_hash"].combine_chunks()
+    left, right = (
+        pc.fill_null(pc.index_in(before[side], hashes), -1).to_numpy().astype(np.int64)
+        for side in ("left_hash", "right_hash")
+    )
+    there = np.flatnonzero((left >= 0) & (right >= 0))
+    codes, first = np.unique(left[there] * size + right[there], return_index=True)
+    wanted = ends.left * size + ends.right
+    at = np.searchsorted(codes, wanted)
+    at[at == len(codes)] = 0
+    is_known = codes[at] == wanted if len(codes) else np.zeros(len(wanted), dtype=bool)
+    return np.where(is_known, there[first][at] if len(codes) else -1, -1)
+
+
+def _rows(
+    inputs: Inputs, centres: pa.Table, ends: Ends, before: pa.Table, known: np.ndarray
+) -> Iterator[pa.RecordBatch]:
+    """Yield the pairs in their order, those of neighbouring texts one after the other."""
+    is_new = known < 0
+    shelf, places = _shelved(inputs, centres, np.union1d(ends.left[is_new], ends.right[is_new]))
+    ids, hashes = (centres[name].combine_chunks() for name in ("doc_id", "text_hash"))
+    for first in range(0, len(known), _BATCH_PAIRS):
+        some = slice(first, first + _BATCH_PAIRS)
+        left, right, rows = ends.left[some], ends.right[some], known[some]
+        new = np.flatnonzero(rows < 0)
+        measured = _measured(shelf, places[left[new]], places[right[new]])
+        both = pa.concat_tables([before.select(_MEASURES), measured])
+        taken = rows.copy()
+        taken[new] = len(before) + np.arange(len(new))
+        columns = [ids.take(left), ids.take(right), hashes.take(left), hashes.take(right)]
+        columns += [column.combine_chunks() for column in both.take(taken).columns]
+        yield pa.record_batch(columns, schema=PAIRS)
+
+
+def _shelved(
+    inputs: Inputs, centres: pa.Table, wanted: np.ndarray
+) -> tuple[Shelf | None, np.ndarray]:
+    """Put the wanted centres' texts on a shelf; return it, and where there each centre stands."""
+    places = np.full(len(centres), -1, dtype=np.int64)
+    if not len(wanted):
+        return None, places
     assert inputs.scratch is not None
-    wanted = pc.unique(pa.chunked_array([*ends["left_id"].chunks, *ends["right_id"].chunks]))
-    shelf = shelve(inputs.parts["documents"], wanted, inputs.scratch)
-    left, right = shelf.places(ends["left_id"]), shelf.places(ends["right_id"])
-    order = np.lexsort((right, left))
-    rows = ends.take(pa.array(order))
-    for name, values in measure_pairs(shelf.words, shelf.sets, left[order], right[order]).items():
-        rows = rows.append_column(name, values)
-    versions = pa.array(np.full(len(rows), RULE_VERSION, dtype=np.int32))
-    rows = rows.append_column("rule_version", versions)
-    return rows.select(PAIRS.names).cast(PAIRS)
+    ids = centres["doc_id"].take(pa.array(wanted)).combine_chunks()
+    shelf = shelve(inputs.parts["documents"], ids, inputs.scratch)
+    places[wanted] = shelf.places(pa.chunked_array([ids]))
+    return shelf, places
+
+
+def _measured(shelf: Shelf | None, left: np.ndarray, right: np.ndarray) -> pa.Table:
+    """Return the measures of pairs of places on the shelf."""
+    schema = pa.schema([PAIRS.field(name) for name in _MEASURES])
+    if shelf is None or not len(left):
+        return schema.empty_table()
+    found = measure_pairs(shelf.words, shelf.sets, left, right)
+    versions = pa.array(np.full(len(left), RULE_VERSION, dtype=np.int32))
+    return pa.table({**found, "rule_version": versions}).select(_MEASURES).cast(schema)
 
 
 STEP = Step(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from memory_part import MemoryPart
 
-from data_contracts.documents import DECISIONS, hash_text
+from data_contracts.documents import CHOICES, DECISIONS, PAIRS, hash_text
 from pipelines.dedupe.choose_kept import ChoiceConfig, choose_kept
 from pipelines.dedupe.compare_candidates import CompareConfig, compare_candidates
 from pipelines.dedupe.compute_signatures import SignaturesConfig, compute_signatures
@@ -88,9 +88,10 @@ def pairs_of(candidates, signatures, documents, folder, previous=None):
     given = {"candidates": candidates, "signatures": signatures, "documents": documents}
     scratch = Path(folder) / "shelf"
     scratch.mkdir(parents=True, exist_ok=True)
-    return compare_candidates(
-        Inputs("all", given, scratch=scratch, previous=previous), CompareConfig()
-    )
+    inputs = Inputs("all", given, scratch=scratch, previous=previous)
+    output = compare_candidates(inputs, CompareConfig())
+    output.rows = pa.Table.from_batches(output.rows, PAIRS)
+    return output
 
 
 def choices_of(documents, signatures, pairs, config, kept=None):
@@ -112,7 +113,8 @@ def choices_of(documents, signatures, pairs, config, kept=None):
         for mine in in_buckets(signatures, 2)
     )
     given = {"decisions": parts_of(decisions), "signals": signals, "edges": edges}
-    return choose_kept(Inputs("all", {**given, "pairs": (MemoryPart("all", pairs),)}), config).rows
+    inputs = Inputs("all", {**given, "pairs": (MemoryPart("all", pairs),)})
+    return pa.Table.from_batches(choose_kept(inputs, config).rows, CHOICES)
 
 
 def near_run(tables, folder, near=None, config=None, previous=None, kept=None):

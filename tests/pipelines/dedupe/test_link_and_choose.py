@@ -107,7 +107,9 @@ def choose(documents, prefer=("size desc",), cut=None):
         "edges": [edges_of(documents)],
         "pairs": [PAIRS.empty_table()],
     }
-    return choose_kept(inputs_of(**given_), ChoiceConfig(prefer))
+    output = choose_kept(inputs_of(**given_), ChoiceConfig(prefer))
+    output.rows = pa.Table.from_batches(output.rows, CHOICES)
+    return output
 
 
 @given(CORPUS, st.integers(0, 25))
