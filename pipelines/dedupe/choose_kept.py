@@ -25,6 +25,7 @@ from store.step import Inputs, Output, Part, Step
 VERSION = 2
 
 PINNED = "is_pinned"
+PRIORITY = "priority"
 _ORDER = re.compile(r"(?P<signal>[a-z_][a-z0-9_]*)( +(?P<way>asc|desc))?", re.IGNORECASE)
 
 
@@ -32,7 +33,9 @@ _ORDER = re.compile(r"(?P<signal>[a-z_][a-z0-9_]*)( +(?P<way>asc|desc))?", re.IG
 class ChoiceConfig:
     """Which document of several that say the same is kept, and what counts as the same.
 
-    ``prefer`` orders documents, best first: signals, each with asc or desc; ties by doc_id.
+    ``prefer`` orders documents, best first: signals, each with asc or desc; ties by doc_id. Among
+    them ``priority`` may stand, that of a document's source; ``priorities`` has it by source, the
+    recipe fills it in.
     ``verify`` and ``min_jaccard`` say which pairs are near-duplicates: `pipelines.dedupe.verify`.
     ``pin_kept`` prefers documents that were published before to all others, and drops none of them
     for being similar: what is new gives way, and nothing is retired but by the policy or by a text
@@ -43,6 +46,7 @@ class ChoiceConfig:
     verify: Verify = "strict"
     min_jaccard: float = 0.7
     pin_kept: bool = False
+    priorities: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         self.rule()
@@ -97,7 +101,7 @@ def _choose(inputs: Inputs, config: ChoiceConfig, published: pa.ChunkedArray | N
     decisions = pa.concat_tables(
         [_kept_rows(i, p) for i, p in enumerate(inputs.parts["decisions"])]
     )
-    signals = inputs.table("signals", ["doc_id", *preferred(config.prefer)])
+    signals = _signals(inputs, config)
     is_pinned = pa.array(np.zeros(len(signals), dtype=bool))
     if published is not None:
         is_pinned = pc.is_in(signals["doc_id"], published)
@@ -107,6 +111,19 @@ def _choose(inputs: Inputs, config: ChoiceConfig, published: pa.ChunkedArray | N
     classes = query(_CLASSES_SQL.format(order=order), _CLASSES, **tables)
     near = _near(inputs.table("pairs"), classes, signals, config)
     return query(_CHOICES_SQL, CHOICES, classes=classes, near=near)
+
+
+def _signals(inputs: Inputs, config: ChoiceConfig) -> pa.Table:
+    """Return ids and all that documents are ordered by; a partition is of one source."""
+    asked, priorities = preferred(config.prefer), dict(config.priorities)
+    if PRIORITY not in asked:
+        return inputs.table("signals", ["doc_id", *asked])
+    tables = []
+    for part in inputs.parts["signals"]:
+        table = part.table(["doc_id", *(name for name in asked if name != PRIORITY)])
+        of_source = np.full(len(table), priorities.get(part.key.partition("/")[0], 0))
+        tables.append(table.append_column(PRIORITY, pa.array(of_source, pa.int64())))
+    return pa.concat_tables(tables)
 
 
 def _counted(rows: pa.Table, by_preference: pa.Table) -> dict[str, int]:
