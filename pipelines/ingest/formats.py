@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from pipelines.ingest import jsonl, whole_text
+from pipelines.ingest import json_values, jsonl, whole_text
 from pipelines.ingest.compressed import BrokenStream, Limits, decompress
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.place import Place
@@ -24,6 +24,7 @@ FORMATS: dict[str, Reader] = {
     "markdown": whole_text.read_file,
     "code": whole_text.read_code,
     "jsonl": jsonl.read,
+    "json": json_values.read,
 }
 
 
