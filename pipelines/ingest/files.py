@@ -9,7 +9,7 @@ from typing import Any
 from data_contracts.errors import InputError, RecipeError
 from pipelines.ingest import jsonl
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.formats import read_format, unpacked
+from pipelines.ingest.formats import read_archive, read_format, unpacked
 from pipelines.ingest.listing import group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
@@ -77,7 +77,10 @@ def read_items(
                 yield from jsonl.read(stream, place, config, facts, file.start)
             else:
                 content = unpacked(stream, named.compression, config)
-                yield from read_format(named.format, content, place, config, facts)
+                if named.archive:
+                    yield from read_archive(named.archive, content, place, config, facts)
+                else:
+                    yield from read_format(named.format, content, place, config, facts)
 
 
 def _root(path: str) -> LocalRoot:

@@ -51,9 +51,9 @@ def read(
             yield _of_value(value, place, config)
     except BrokenStream as error:
         broken = str(error)
-    if (value := framer.last()) is not None:
+    if (whole := framer.last()) is not None:
         facts["records_framed"] += 1
-        yield _of_value(value, place, config)
+        yield _of_value(whole, place, config)
     last = framer.rest()
     if broken is not None or last is not None:
         facts["records_framed"] += 1

@@ -47,7 +47,7 @@ def read_file(
     except BrokenStream as error:
         broken = str(error)
     data = b"".join(held)
-    if num_bytes > config.max_record_bytes:
+    if broken is None and num_bytes > config.max_record_bytes:
         broken = f"the file has {num_bytes} bytes, over max_record_bytes = "
         broken += f"{config.max_record_bytes}"
     if broken is not None:
