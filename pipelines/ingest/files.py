@@ -13,12 +13,15 @@ from pipelines.ingest.formats import read_archive, read_format, unpacked
 from pipelines.ingest.listing import group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
+from pipelines.ingest.remote_root import RemoteRoot
 from pipelines.ingest.rows import Item
 from pipelines.ingest.suffixes import FORMAT_OF_SUFFIX, Named, recognise
 from store.step import SourceFile, SourcePart
 
 IGNORED = "ignored-files"  # the partition that reads nothing and says what was not read
 _MAX_NAMED = 20
+
+Root = LocalRoot | RemoteRoot
 
 
 def list_parts(config: IngestConfig) -> list[SourcePart]:
@@ -83,10 +86,12 @@ def read_items(
                     yield from read_format(named.format, content, place, config, facts)
 
 
-def _root(path: str) -> LocalRoot:
+def _root(path: str) -> Root:
     if not path:
         raise RecipeError("ingest.path is empty; name the folder to read: --set ingest.path=DIR.")
-    return LocalRoot(path)
+    if path == "-":
+        raise RecipeError("ingest.path is '-', standard input, which `millrace run` alone reads.")
+    return RemoteRoot(path) if "://" in path else LocalRoot(path)
 
 
 def _is_lines(named: Named | None) -> bool:

@@ -40,12 +40,20 @@ FORMATS: dict[str, Reader] = {
 def read_format(
     name: str, stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item]:
-    """Yield the records of a stream in the format of a name; what a break took is one record."""
+    """Yield the records of a stream in the format of a name; what a break took is one record.
+
+    If a reader had counted records that the break kept it from giving, each of them is one.
+    """
+    num_before, num_given = facts["records_framed"], 0
     try:
-        yield from FORMATS[name](stream, place, config, facts)
+        for item in FORMATS[name](stream, place, config, facts):
+            num_given += 1
+            yield item
     except BrokenStream as error:
-        facts["records_framed"] += 1
-        yield Unreadable(Origin(place.uri, 0, "byte"), str(error), b"")
+        num_owed = max(1, facts["records_framed"] - num_before - num_given)
+        facts["records_framed"] = num_before + num_given + num_owed
+        for _ in range(num_owed):
+            yield Unreadable(Origin(place.uri, 0, "byte"), str(error), b"")
 
 
 def read_archive(
