@@ -168,3 +168,22 @@ def test_the_public_collection_of_parquet_files_loses_no_row(
             assert len(rows) == sum(groups) == found.framed, member.name
             num_read += bool(found.rows)
     assert num_read >= 5
+
+
+def test_a_dataset_of_hugging_face_on_disk_is_read(ingest_folder: Ingest) -> None:
+    """As `datasets.Dataset.save_to_disk` lays it out: streams, and two files that describe them."""
+    names = ["data-00000-of-00002.arrow", "data-00001-of-00002.arrow"]
+    state = {"_data_files": [{"filename": name} for name in names], "_split": "train"}
+    info = {"features": {"text": {"dtype": "string", "_type": "Value"}}, "license": "mit"}
+    found = ingest_folder(
+        {
+            "train/state.json": json.dumps(state).encode(),
+            "train/dataset_info.json": json.dumps(info).encode(),
+            "dataset_dict.json": b'{"splits": ["train"]}',
+            f"train/{names[0]}": stream(TABLE.slice(0, 1200)),
+            f"train/{names[1]}": stream(TABLE.slice(1200)),
+        }
+    )
+    assert len(found.rows) == 2000 == found.framed
+    assert dict(found.rows[0]["labels"]) == {"folder": "train"}
+    assert found.facts["num_files_ignored"] == 3
