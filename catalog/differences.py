@@ -34,7 +34,7 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Differenc
     before, now = _plain(before), _plain(now)
     found = list(_values("version", {"": before["version"]}, {"": now["version"]}))
     found += _values("library", before["libraries"], now["libraries"])
-    found += _values("config", _flat(before["config"]), _flat(now["config"]))
+    found += _values("config", _settings(before), _settings(now))
     found += _contents("file", _files(before), _files(now))
     found += _contents("input", _inputs(before), _inputs(now))
     return found
@@ -77,6 +77,11 @@ def _contents(
         what = f"{kind} {name}"
         change = "new" if old is None else "no longer there" if new is None else "other content"
         yield Difference(kind, what, old, new, f"{what}: {change}")
+
+
+def _settings(made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of the step and what its partition's source adds to it."""
+    return _flat({**made_from["config"], **made_from.get("settings", {})})
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from data_contracts.errors import RecipeError
 from flows.machine import on_this_machine, with_threads
 from flows.recipe import Recipe
 from flows.repeats_graph import dropping_repeats
+from flows.source_tables import ingesting, with_priorities
 from pipelines.apply_policy import STEP as APPLY_POLICY
 from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
 from pipelines.compute_signals import STEP_WITH_EDITS as MEASURE_BOTH
@@ -25,7 +26,6 @@ from pipelines.dedupe.read_published import STEP as READ_PUBLISHED
 from pipelines.dedupe.read_published import PublishedConfig
 from pipelines.dedupe.sign_bands import STEP as SIGN_BANDS
 from pipelines.edit_texts import STEP as EDIT_TEXTS
-from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.pack_labels import STEP as PACK_LABELS
 from pipelines.labels.read_labels import STEP as READ_LABELS
 from pipelines.labels.score_baseline import STEP as SCORE_BASELINE
@@ -68,7 +68,7 @@ def _curating(recipe: Recipe, home: str) -> list[Node]:
     read = "drop_repeats" if recipe.repeats.use else "ingest"
     texts = "edit_texts" if recipe.edits.use else read  # what is read from there on
     return [
-        Node(INGEST, recipe.ingest),
+        ingesting(recipe),
         *dropping_repeats(recipe.repeats, "ingest"),
         *_measuring(recipe, read),
         Node(APPLY_POLICY, recipe.policy, {"signals": "compute_signals"}),
@@ -104,11 +104,12 @@ def _choosing(recipe: Recipe, home: str) -> list[Node]:
         "edges": "link_duplicates",
         "pairs": "compare_candidates",
     }
-    if not recipe.dedupe.pin_kept:
-        return [Node(CHOOSE_KEPT, recipe.dedupe, inputs)]
+    config = with_priorities(recipe)
+    if not config.pin_kept:
+        return [Node(CHOOSE_KEPT, config, inputs)]
     return [
         Node(READ_PUBLISHED, PublishedConfig(home, recipe.name)),
-        Node(CHOOSE_KEPT_PINNED, recipe.dedupe, {**inputs, "published": "read_published"}),
+        Node(CHOOSE_KEPT_PINNED, config, {**inputs, "published": "read_published"}),
     ]
 
 

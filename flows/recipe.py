@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_contracts.errors import NotFound, RecipeError, UsageError
+from flows.source_tables import as_tables, check_sources
 from flows.values import build
 from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
-from pipelines.dedupe.choose_kept import ChoiceConfig
+from pipelines.dedupe.choose_kept import PRIORITY, ChoiceConfig
 from pipelines.dedupe.compute_signatures import SignaturesConfig
 from pipelines.dedupe.dropping import preferred
 from pipelines.dedupe.guard_heldout import GuardConfig
@@ -87,6 +88,7 @@ class Recipe:
     contracts: ContractsConfig = field(default_factory=ContractsConfig)
     approval: ApprovalConfig = field(default_factory=ApprovalConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    sources: tuple[tuple[str, IngestConfig], ...] = ()
     repeats: RepeatsConfig = field(default_factory=RepeatsConfig)
     edits: EditsConfig = field(default_factory=EditsConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)
@@ -142,9 +144,7 @@ def with_settings(plain: dict[str, Any], settings: Sequence[str]) -> Recipe:
         RecipeError: as `recipe_from_plain`.
     """
     changed = copy.deepcopy(plain)
-    rules = changed.get("policy", {}).get("rules")
-    if isinstance(rules, list | tuple):  # a record holds them as pairs
-        changed["policy"]["rules"] = dict(rules)
+    as_tables(changed)
     for setting in settings:
         _apply(changed, setting)
     return recipe_from_plain(changed)
@@ -169,6 +169,7 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     """
     recipe = _with_signals(build(Recipe, plain, "the recipe"))
     _check_labels(recipe)
+    check_sources(recipe)
     if recipe.run.workers < 0:
         raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")
     return recipe
@@ -177,7 +178,7 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
 def _with_signals(recipe: Recipe) -> Recipe:
     """Return a recipe that has the signals measured which its rules and its choice ask for."""
     asked = {name for names in signals_asked(recipe.policy.all_rules()) for name in names}
-    for signal in preferred(recipe.dedupe.prefer):
+    for signal in [name for name in preferred(recipe.dedupe.prefer) if name != PRIORITY]:
         asked.add(known_signal(signal, "dedupe.prefer", ALL_SIGNALS))
     signals = replace(recipe.signals, edits=recipe.edits.use)
     return replace(recipe, signals=with_asked(signals, asked))

@@ -18,7 +18,8 @@ def build(kind: type[T], value: Any, where: str) -> T:
     """Build a value of a config type from plain values.
 
     Understands dataclasses, ``str``, ``int``, ``float`` (integers are taken), ``bool``,
-    ``Literal``, ``X | None``, tuples, and tuples of pairs, which a table may give in its order.
+    ``Literal``, ``X | None``, tuples, and tuples of pairs, which a table may give in its order;
+    the second of a pair may be a config, so that tables have names of the user's.
 
     Raises:
         RecipeError: naming the key, what stands there and what should; for an unknown key, the
@@ -62,8 +63,9 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     built = {key: build(hints[key], item, f"{inside}{key}") for key, item in value.items()}
     try:
         return kind(**built)
-    except RecipeError:
-        raise
+    except RecipeError as error:
+        section = getattr(kind, "SECTION", inside)  # under which the config names its own keys
+        raise RecipeError(str(error).replace(section, inside)) from error
     except UsageError as error:  # what training says of its settings
         said = str(error).rstrip(".")
         raise RecipeError(f"{said if said.startswith(inside) else inside + said}.") from error
@@ -84,6 +86,10 @@ def _build_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[An
     pairs = typing.get_origin(arguments[0]) is tuple and len(typing.get_args(arguments[0])) == 2
     if pairs and isinstance(value, dict):
         kind = typing.get_args(arguments[0])[1]
+        if dataclasses.is_dataclass(kind):  # a table of tables
+            return tuple(
+                (key, _build_dataclass(kind, item, f"{where}.{key}")) for key, item in value.items()
+            )
         return tuple((key, build(kind, item, f"{where}.{key}")) for key, item in _flat(value))
     if not isinstance(value, list | tuple):
         raise _wrong(where, value, "a table" if pairs else "a list")

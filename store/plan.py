@@ -198,7 +198,8 @@ def _made_from(node: Node, draft: _Draft) -> dict[str, Any]:
     }
     if draft.source is not None:
         files = [[f.path, f.digest, f.start, f.length] for f in draft.source.files]
-        return {**made, "files": files}
+        settings = {"settings": draft.source.settings} if draft.source.settings else {}
+        return {**made, "files": files, **settings}
     inputs = {name: [[p.key, p.digest] for p in parts] for name, parts in draft.inputs.items()}
     return {**made, "inputs": inputs}
 

@@ -60,11 +60,13 @@ class SourceFile:
 class SourcePart:
     """One partition of a source: a stable key and the files it reads, in the order of ``path``.
 
-    Depends only on these files, never on how many others there are.
+    Depends only on these files, never on how many others there are. ``settings`` are plain values
+    that its rows depend on besides, where a step's config holds those of several sources.
     """
 
     key: str
     files: tuple[SourceFile, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ignore_line(line: str) -> None:

@@ -17,6 +17,7 @@ from flows.progress import make_progress
 from flows.report import report_name
 from flows.server import server_status
 from flows.session import Order
+from flows.standard_input import read_standard_input
 from store.accepted import find_acceptance
 from store.hints import counted, human_bytes
 from store.runs import Run, get_run
@@ -46,7 +47,7 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         options.recipe,
         options.home,
         options.run,
-        tuple(options.set),
+        tuple(read_standard_input(options.recipe, options.set, options.home)),
         options.from_step,
         only,
         options.force,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +26,16 @@ from store.step import Inputs, Output, Part, Step
 
 VERSION = 2
 
+PRIORITY = "priority"
+
 
 @dataclass(frozen=True)
 class ChoiceConfig:
     """Which document of several that say the same is kept, and what counts as the same.
 
-    ``prefer`` orders documents, best first: signals, each with asc or desc; ties by doc_id.
+    ``prefer`` orders documents, best first: signals, each with asc or desc; ties by doc_id. Among
+    them ``priority`` may stand, that of a document's source; ``priorities`` has it by source, the
+    recipe fills it in.
     ``verify`` and ``min_jaccard`` say which pairs are near-duplicates: `pipelines.dedupe.verify`.
     ``pin_kept`` prefers documents that were published before to all others, and drops none of them
     for being similar: what is new gives way, and nothing is retired but by the policy or by a text
@@ -41,6 +46,7 @@ class ChoiceConfig:
     verify: Verify = "strict"
     min_jaccard: float = 0.7
     pin_kept: bool = False
+    priorities: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         self.rule()
@@ -68,8 +74,7 @@ def choose_kept(inputs: Inputs, config: ChoiceConfig) -> Output:
     members = query(
         _MEMBERS_SQL, MEMBERS, decisions=_kept_ids(inputs.parts["decisions"]), involved=involved
     )
-    names = ["doc_id", *preferred(config.prefer)]
-    signals = _rows_of(inputs.parts["signals"], names, involved)
+    signals = _signals(inputs.parts["signals"], config, involved)
     tables = {"members": members, "edges": edges, "signals": signals}
     published = inputs.table("published")["doc_id"] if config.pin_kept else None
     dropped = find_dropped(tables, passing, config.prefer, published)
@@ -106,14 +111,24 @@ def _kept_of(part: Part) -> pa.Array:
     return one_array(rows["doc_id"].filter(rows["keep"]))
 
 
-def _rows_of(parts: Sequence[Part], names: Sequence[str], ids: pa.Table) -> pa.Table:
-    """Read some columns of the rows with some ids, a partition at a time."""
-    first = parts[0].table(names)
-    batches = (batch for part in parts for batch in part.table(names).to_batches())
+def _signals(parts: Sequence[Part], config: ChoiceConfig, ids: pa.Table) -> pa.Table:
+    """Return all that documents with some ids are ordered by, read a partition at a time."""
+    tables = (_ordering(part, config) for part in parts)
+    first = next(tables)
+    batches = (batch for table in chain([first], tables) for batch in table.to_batches())
     reader = pa.RecordBatchReader.from_batches(first.schema, batches)
-    return query(
-        "SELECT * FROM rows SEMI JOIN ids USING (doc_id)", first.schema, rows=reader, ids=ids
-    )
+    sql = "SELECT * FROM rows SEMI JOIN ids USING (doc_id)"
+    return query(sql, first.schema, rows=reader, ids=ids)
+
+
+def _ordering(part: Part, config: ChoiceConfig) -> pa.Table:
+    """Return a partition's ids and all that they are ordered by; it is of one source."""
+    asked, priorities = preferred(config.prefer), dict(config.priorities)
+    table = part.table(["doc_id", *(name for name in asked if name != PRIORITY)])
+    if PRIORITY not in asked:
+        return table
+    of_source = np.full(len(table), priorities.get(part.key.partition("/")[0], 0))
+    return table.append_column(PRIORITY, pa.array(of_source, pa.int64()))
 
 
 def _choices(decisions: Sequence[Part], dropped: pa.Table) -> Iterator[pa.RecordBatch]:

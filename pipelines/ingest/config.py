@@ -1,18 +1,26 @@
-"""What a recipe says about a source: the ``[ingest]`` table."""
+"""What a recipe says about a source: the ``[ingest]`` table, or one table of ``[sources]``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from data_contracts.errors import RecipeError
 from store.step import uncounted
 
 KINDS = ("python-docs", "files")
 ENCODING_ERRORS = ("quarantine", "repair")
+UNITS = ("file", "line", "block")
+FORMATS = (
+    "", "text", "markdown", "code", "jsonl", "json", "csv", "tsv", "parquet", "arrow",
+)  # fmt: skip
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:[1-9][0-9]{0,2})?")
-_POSITIVE = ("bundles", "max_bundle_file_bytes", "max_record_bytes")
+_POSITIVE = (
+    "bundles", "max_bundle_file_bytes", "max_record_bytes", "max_unpacked_bytes",
+    "max_unpack_ratio",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -20,13 +28,21 @@ class IngestConfig:
     """One source of documents.
 
     ``kind`` is how it is read, ``source`` its name in ids and rows (the kind, if empty).
+    ``labels`` go to all its documents, below those that a record declares. ``priority`` orders
+    sources where ``dedupe.prefer`` names ``priority``: higher is better. ``licence`` and
+    ``consent`` say on what terms the texts are used; they stand in the run's record, not in rows.
 
-    For ``files``: ``path`` is the folder. Files under ``max_bundle_file_bytes`` share ``bundles``
-    partitions by hash of their relative path. ``text_field``, ``id_field``, ``url_field``,
-    ``published_field`` and ``labels_field`` name the keys of a JSON object; an empty name = never.
-    A record over ``max_record_bytes`` is quarantined. ``encoding_errors`` says what becomes of
-    bytes that are not UTF-8 and of lone surrogates: ``quarantine`` the record, or ``repair`` them
-    to U+FFFD.
+    For ``files``: ``path`` is a folder, a file, a glob, or an address of these that fsspec
+    knows (``s3://…``). ``format`` is of all files, by their suffix if empty. Files under
+    ``max_bundle_file_bytes`` share ``bundles`` partitions by hash of their relative path.
+    ``text_field``, ``id_field``, ``url_field``, ``published_field`` and ``labels_field`` name
+    fields of a record (``a.b`` for ``b`` in ``a``); an empty name = never. ``columns`` names those
+    of CSV and TSV whose first line does not. ``unit`` says what a document of plain text is:
+    ``file``, ``line``, or ``block`` (lines up to a blank one).
+    A record over ``max_record_bytes`` is quarantined. A compressed file or archive is read up to
+    ``max_unpacked_bytes`` of content, and (from 64 MiB on) ``max_unpack_ratio`` times its size.
+    ``encoding_errors`` says what becomes of bytes that are not UTF-8 and of lone surrogates:
+    ``quarantine`` the record, or ``repair`` them to U+FFFD.
 
     For ``python-docs``: ``distributions`` lists what to read, ``python`` being the standard
     library; ``torch:4`` spreads one over four partitions by hash of its files' paths.
@@ -36,6 +52,8 @@ class IngestConfig:
     Raises:
         RecipeError: for a value that cannot be, naming its key.
     """
+
+    SECTION: ClassVar[str] = "ingest."
 
     kind: str = "python-docs"
     source: str = ""
@@ -51,14 +69,29 @@ class IngestConfig:
     published_field: str = "published_at"
     labels_field: str = "labels"
 
+    priority: int = uncounted(0)
+    labels: tuple[tuple[str, str], ...] = ()
+    licence: str = uncounted("")
+    consent: str = uncounted("")
+
+    format: str = ""
+    unit: str = "file"
+    columns: tuple[str, ...] = ()
+    max_unpacked_bytes: int = 68_719_476_736
+    max_unpack_ratio: int = 1000
+
     def __post_init__(self) -> None:
         _one_of("kind", self.kind, KINDS)
         _one_of("encoding_errors", self.encoding_errors, ENCODING_ERRORS)
+        _one_of("format", self.format, FORMATS)
+        _one_of("unit", self.unit, UNITS)
         for name in _POSITIVE:
             if getattr(self, name) < 1:
                 raise RecipeError(f"ingest.{name} is {getattr(self, name)}; give 1 or more.")
         if not self.text_field:
             raise RecipeError("ingest.text_field is empty; name the JSON key that holds the text.")
+        if len(set(self.columns)) < len(self.columns):
+            raise RecipeError("ingest.columns names a column twice; give each its own name.")
         for entry in self.distributions:
             if not _DISTRIBUTION.fullmatch(entry):
                 raise RecipeError(
@@ -70,4 +103,5 @@ class IngestConfig:
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise RecipeError(f"ingest.{name} is {value!r}; give one of {', '.join(allowed)}.")
+        known = ", ".join(item or "''" for item in allowed)
+        raise RecipeError(f"ingest.{name} is {value!r}; give one of {known}.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from data_contracts.documents import DOCUMENTS
@@ -27,7 +28,7 @@ class SourceKind:
     """
 
     list_parts: Callable[[IngestConfig], list[SourcePart]]
-    read_items: Callable[[SourcePart, IngestConfig, dict[str, Any]], Iterator[Item]]
+    read_items: Callable[[SourcePart, IngestConfig, dict[str, Any], Path | None], Iterator[Item]]
 
 
 KINDS = {
@@ -57,7 +58,8 @@ def ingest(inputs: Inputs, config: IngestConfig) -> Output:
     """
     assert inputs.source is not None
     output = Output(rows=(), facts={"records_framed": 0})
-    items = KINDS[config.kind].read_items(inputs.source, config, output.facts)
+    kind = KINDS[config.kind]
+    items = kind.read_items(inputs.source, config, output.facts, inputs.scratch)
     output.rows = build_batches(items, config.source, config.encoding_errors, output.quarantined)
     return output
 

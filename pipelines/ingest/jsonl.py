@@ -1,76 +1,88 @@
-"""One line of JSON Lines to a record: what is text, what is id, what is known besides."""
+"""JSON Lines: one object a line. Lines are counted from the bytes, before any is parsed."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
+from pipelines.ingest.compressed import BrokenStream
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.lines import Line
-from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
-from pipelines.ingest.text import decode_lossy, replace_surrogates
+from pipelines.ingest.fields import Fields, Read, decode, make_record, type_name
+from pipelines.ingest.lines import Line, LineCount, LineFramer
+from pipelines.ingest.place import Place
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Unreadable
+from pipelines.ingest.streams import blocks_of
 
 MAX_DEPTH = 200
-MAX_META_BYTES = 16_384
-_MAX_LEFT_OUT = 100
-_LEFT_OUT = "_left_out"
 
 # A string may lack its end here, so that hostile quotes cost linear time.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
-_TYPES = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", list: "a list"}
+
+
+def read(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any], start: int = 0
+) -> Iterator[Item]:
+    """Yield the record of each line that is not blank, in order.
+
+    ``start`` is the offset of a range of a file. What follows a break in the stream, begun line
+    included, is one record.
+    """
+    count, framer = LineCount(), LineFramer(config.max_record_bytes, start)
+    broken = None
+    try:
+        for line in framer.lines(count.watch(blocks_of(stream))):
+            if not line.is_blank:
+                yield _of_line(line, place, config)
+    except BrokenStream as error:
+        broken = str(error)
+    last = framer.rest()
+    if broken is not None:
+        yield broken_tail(framer, last, place.uri, broken)
+    elif last is not None and not last.is_blank:
+        yield _of_line(last, place, config)
+    facts["records_framed"] += count.num_lines + (broken is not None and not count.is_inside)
+
+
+def broken_tail(framer: LineFramer, last: Line | None, uri: str, error: str) -> Unreadable:
+    """Return one item for all that follows a break: the line that had begun and what is lost."""
+    offset = last.offset if last else framer.offset
+    return Unreadable(Origin(uri, offset, "byte"), error, last.data if last else b"")
+
+
+def _of_line(line: Line, place: Place, config: IngestConfig) -> Item:
+    return parse_line(line, place.uri, f"{place.key}#{line.ordinal}", place.labels, config)
 
 
 def parse_line(
-    line: Line, uri: str, ordinal_key: str, folder: dict[str, str], config: IngestConfig
+    line: Line, uri: str, ordinal_key: str, labels: Mapping[str, str], config: IngestConfig
 ) -> Item:
-    """Return the record of a line, or why there is none.
-
-    Its key is the declared id (a string or an integer), else ``ordinal_key``. Fields that have no
-    column of their own go to ``meta``, with sorted names, as far as `MAX_META_BYTES` reach; the
-    names of the others stand there as ``_left_out``. ``folder`` gives labels; the line's own win.
-    """
+    """Return the record of a line, as `make_record` makes it, or why there is none."""
     origin, raw = Origin(uri, line.offset, "byte"), line.data[:RAW_BYTES]
     try:
-        text, num_repairs = _decode(line, config)
-        fields = _load_object(text, config.text_field)
-        content = _take_text(fields, config.text_field)
+        if line.is_cut:
+            raise ValueError(too_long(line.num_bytes, config))
+        data = line.data.removeprefix(b"\xef\xbb\xbf") if line.offset == 0 else line.data
+        text, num_repairs = decode(data, config)
+        fields = load_object(text, config.text_field)
     except ValueError as error:
         return Unreadable(origin, str(error), raw)
-    return Record(
-        origin=origin,
-        key=_take_id(fields, config.id_field) or ordinal_key,
-        text=content,
-        raw=raw,
-        num_repairs=num_repairs,
-        url=_take_url(fields, config.url_field),
-        published_at=_take_time(fields, config.published_field),
-        labels=folder | _take_labels(fields, config.labels_field),
-        meta=_meta(fields),
-    )
+    return make_record(fields, Read(origin, raw, ordinal_key, labels, num_repairs), config)
 
 
-def _decode(line: Line, config: IngestConfig) -> tuple[str, int]:
-    if line.is_cut:
-        raise ValueError(
-            f"the record has {line.num_bytes} bytes, "
-            f"over max_record_bytes = {config.max_record_bytes}"
-        )
-    data = line.data.removeprefix(b"\xef\xbb\xbf") if line.offset == 0 else line.data
-    try:
-        return data.decode("utf-8"), 0
-    except UnicodeDecodeError as error:
-        if config.encoding_errors == "repair":
-            return decode_lossy(data)
-        raise ValueError(
-            f"not UTF-8: byte 0x{data[error.start]:02x} at byte {error.start} of the record"
-        ) from None
+def too_long(num_bytes: int, config: IngestConfig) -> str:
+    """Return the error for a record that is over the limit."""
+    return f"the record has {num_bytes} bytes, over max_record_bytes = {config.max_record_bytes}"
 
 
-def _load_object(text: str, text_field: str) -> dict[str, Any]:
-    """Parse strict JSON; work and depth are bounded by the text, whatever it holds."""
+def load_object(text: str, text_field: str) -> Fields:
+    """Parse strict JSON; work and depth are bounded by the text, whatever it holds.
+
+    Raises:
+        ValueError: if it is no object, or the text's field stands in it twice.
+    """
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise ValueError(f"not read: nested deeper than {MAX_DEPTH}")
     try:
@@ -78,7 +90,7 @@ def _load_object(text: str, text_field: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos} of the record") from None
     if not isinstance(value, dict):
-        raise ValueError(f"not a JSON object but {_type_name(value)}")
+        raise ValueError(f"not a JSON object but {type_name(value)}")
     if text.count(f'"{text_field}"') > 1 and _stands_twice(text, text_field):
         raise ValueError(f"the field {text_field!r} stands twice")
     return value
@@ -108,87 +120,3 @@ def _finite_or_text(literal: str) -> float | str:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_or_text)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
-
-
-def _type_name(value: object) -> str:
-    return _TYPES.get(type(value), "a string" if isinstance(value, str) else "an object")
-
-
-def _take_text(fields: dict[str, Any], name: str) -> str:
-    if name not in fields:
-        raise ValueError(f"no field {name!r}")
-    text = fields.pop(name)
-    if not isinstance(text, str):
-        raise ValueError(f"the field {name!r} is {_type_name(text)}, not a string")
-    return text
-
-
-def _declared(fields: dict[str, Any], name: str) -> Any:
-    """Return the field of a name, None if there is none or the recipe names none."""
-    return fields.get(name) if name else None
-
-
-def _take_id(fields: dict[str, Any], name: str) -> str | None:
-    value = _declared(fields, name)
-    if type(value) is int or (isinstance(value, str) and value):
-        del fields[name]
-        return str(value)
-    return None
-
-
-def _take_url(fields: dict[str, Any], name: str) -> str | None:
-    if not isinstance(_declared(fields, name), str):
-        return None
-    return replace_surrogates(fields.pop(name))[0]
-
-
-def _take_time(fields: dict[str, Any], name: str) -> datetime | None:
-    """Take an ISO 8601 time (UTC where it names no zone); anything else stays for ``meta``."""
-    if not isinstance(value := _declared(fields, name), str):
-        return None
-    try:
-        time = datetime.fromisoformat(value)
-        time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    del fields[name]
-    return time
-
-
-def _take_labels(fields: dict[str, Any], name: str) -> dict[str, str]:
-    """Take an object of scalars; null ones say nothing, anything else stays for ``meta``."""
-    labels = _declared(fields, name)
-    if not isinstance(labels, dict) or any(isinstance(v, dict | list) for v in labels.values()):
-        return {}
-    del fields[name]
-    kept = {key: _scalar(value) for key, value in labels.items() if value is not None}
-    return {replace_surrogates(key)[0]: replace_surrogates(value)[0] for key, value in kept.items()}
-
-
-def _scalar(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _meta(fields: dict[str, Any]) -> str | None:
-    if not fields:
-        return None
-    kept: list[str] = []
-    left_out: list[str] = []
-    num_left = MAX_META_BYTES
-    for name in sorted(fields):
-        member, num_bytes = _member(name, fields[name])
-        if num_bytes <= num_left:
-            kept.append(member)
-            num_left -= num_bytes
-        else:
-            left_out.append(name[:100])
-    if left_out:
-        kept.append(_member(_LEFT_OUT, left_out[:_MAX_LEFT_OUT])[0])
-    return f"{{{', '.join(kept)}}}"
-
-
-def _member(name: str, value: object) -> tuple[str, int]:
-    """Return a member of a JSON object, and its size in bytes."""
-    text = replace_surrogates(f"{_ENCODER.encode(name)}: {_ENCODER.encode(value)}")[0]
-    return text, len(text.encode())

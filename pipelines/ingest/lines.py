@@ -3,59 +3,12 @@
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import zstandard
 
 from pipelines.ingest.rows import RAW_BYTES
 
-_PIECE_BYTES = 2048  # of compressed input at a time: bounds both a bomb and what damage can hide
 _NONBLANK = re.compile(rb"\S[^\n]*")
-
-ENGINES: dict[str, Callable[[], Any]] = {
-    ".gz": lambda: zlib.decompressobj(wbits=31),
-    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
-}
-
-
-class BrokenStream(Exception):
-    """Compressed data that is cut off or damaged; the message says where in the file."""
-
-
-class Readable(Protocol):
-    """Anything with ``read``."""
-
-    def read(self, max_bytes: int, /) -> bytes:
-        """Return the next bytes, at most so many; empty at the end."""
-
-
-def decompress(source: Readable, suffix: str) -> Iterator[bytes]:
-    """Yield the content of a ``.gz`` or ``.zst`` stream: all members or frames, one after another.
-
-    Everything that could be decoded is yielded before `BrokenStream` is raised, except for the
-    output of the last 2 KiB of input. Zero bytes after a member are padding, as gzip(1) has it.
-    One block is at most 2 MiB (gzip) or 64 MiB (a hostile zstd frame).
-    """
-    engine, offset = ENGINES[suffix](), 0
-    while piece := source.read(_PIECE_BYTES):
-        offset += len(piece)
-        if engine is None:
-            piece = piece.lstrip(b"\0")
-        while piece:
-            engine = engine or ENGINES[suffix]()
-            try:
-                yield engine.decompress(piece)
-            except (zlib.error, zstandard.ZstdError) as error:
-                message = f"damaged before byte {offset} of the compressed file ({error})"
-                raise BrokenStream(message) from None
-            if not engine.eof:
-                break
-            piece, engine = engine.unused_data.lstrip(b"\0"), None
-    if engine is not None:
-        raise BrokenStream(f"cut off at byte {offset} of the compressed file")
 
 
 class LineCount:

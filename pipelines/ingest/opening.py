@@ -51,10 +51,7 @@ class CheckedReader:
             pass
         length = self._file.size_bytes if self._file.length is None else self._file.length
         if self._num_read != length or self._hash.hexdigest(20) != self._file.digest:
-            raise InputError(
-                f"{self._file.path} changed while it was being read; nothing of its partition was "
-                f"kept. Run again when nobody writes to it."
-            )
+            raise changed(self._file.path)
 
 
 @contextmanager
@@ -83,6 +80,14 @@ def digest_range(path: Path, start: int, length: int) -> str:
             digest.update(block)
             length -= len(block)
     return digest.hexdigest(20)
+
+
+def changed(path: str) -> InputError:
+    """Make the error for a file that is not the one that was listed."""
+    return InputError(
+        f"{path} changed while it was being read; nothing of its partition was kept. Run again "
+        f"when nobody writes to it."
+    )
 
 
 def unreadable(path: str, error: OSError) -> InputError:

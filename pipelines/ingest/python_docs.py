@@ -61,7 +61,9 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
     return make_parts(groups)
 
 
-def read_items(part: SourcePart, config: IngestConfig, facts: dict[str, Any]) -> Iterator[Item]:
+def read_items(
+    part: SourcePart, config: IngestConfig, facts: dict[str, Any], scratch: Path | None = None
+) -> Iterator[Item]:
     """Yield the documents of a partition, files by path, documents in source order.
 
     ``facts["records_framed"]`` grows by the docstrings that are not blank, counted over the parsed
@@ -79,7 +81,7 @@ def read_items(part: SourcePart, config: IngestConfig, facts: dict[str, Any]) ->
         with open_checked(root / inside, file) as reader:
             data = reader.read(file.size_bytes + 1)
         labels = {"package": name, "module": _module(inside)}
-        yield from _read_file(data, file.path, labels, facts)
+        yield from _read_file(data, file.path, {**dict(config.labels), **labels}, facts)
 
 
 def _read_file(

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.errors import InputError, RecipeError
-from pipelines.ingest.lines import BrokenStream, LineFramer, decompress
+from pipelines.ingest.compressed import BrokenStream, decompress
+from pipelines.ingest.lines import LineFramer
 from pipelines.ingest.opening import BLOCK_BYTES, unreadable
 from pipelines.labels.config import ReadLabelsConfig
 

@@ -16,9 +16,10 @@ from typing import Any
 import pyarrow as pa
 
 from data_contracts.documents import DOCUMENTS
+from pipelines.ingest.compressed import BrokenStream, decompress
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.jsonl import parse_line
-from pipelines.ingest.lines import BrokenStream, Line, LineCount, LineFramer, decompress
+from pipelines.ingest.lines import Line, LineCount, LineFramer
 from pipelines.ingest.listing import (
     group_files,
     is_large,

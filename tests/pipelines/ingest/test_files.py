@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import random
 import zlib
@@ -16,10 +18,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_contracts.errors import InputError, RecipeError
-from pipelines.ingest import files, listing
+from pipelines.ingest import jsonl as jsonl_format
+from pipelines.ingest import listing, local_root
 from pipelines.ingest.config import ENCODING_ERRORS, IngestConfig
-from pipelines.ingest.files import IGNORED, LINES_SUFFIXES
+from pipelines.ingest.files import IGNORED
 from pipelines.ingest.ingest import STEP
+from pipelines.ingest.suffixes import COMPRESSIONS
 from store.step import Inputs
 
 Ingest = Callable[..., Any]
@@ -68,11 +72,11 @@ def test_each_kind_of_file_gives_its_documents(ingest_folder: Ingest) -> None:
 
 def test_hidden_files_are_left_out_and_unknown_ones_are_named(ingest_folder: Ingest) -> None:
     found = ingest_folder(
-        {"a.txt": b"x", ".git/b.txt": b"x", ".c.txt": b"x", "d.pdf": b"%PDF", "sub/e.zip": b"PK"}
+        {"a.txt": b"x", ".git/b.txt": b"x", ".c.txt": b"x", "d.pdf": b"%PDF", "sub/e.doc": b"x"}
     )
     assert list(found.texts) == ["a.txt"]
     assert found.facts["num_files_ignored"] == 2
-    assert found.facts["files_ignored"] == ["d.pdf", "sub/e.zip"]
+    assert found.facts["files_ignored"] == ["d.pdf", "sub/e.doc"]
     assert IGNORED in found.keys
 
 
@@ -99,9 +103,8 @@ def test_links_are_followed_within_the_folder_only(tmp_path: Path, ingest_source
     assert found.facts["files_ignored"] == ignored
 
 
-@pytest.mark.parametrize("name", ["absent", "file.txt", "empty", "only-pdf"])
+@pytest.mark.parametrize("name", ["absent", "empty", "only-pdf"])
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file.txt").write_bytes(b"x")
     (tmp_path / "empty").mkdir()
     (tmp_path / "only-pdf").mkdir()
     (tmp_path / "only-pdf" / "a.pdf").write_bytes(b"x")
@@ -109,10 +112,32 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> Non
         STEP.list_parts(config_of(tmp_path / name))
 
 
-def test_a_file_in_place_of_the_folder_is_called_one(tmp_path: Path) -> None:
+def test_a_file_alone_is_read_and_named_as_in_its_folder(
+    tmp_path: Path, ingest_source: Ingest
+) -> None:
     (tmp_path / "file.txt").write_bytes(b"x")
-    with pytest.raises(InputError, match=rf"is a file; .*holds it, {tmp_path}, as ingest\.path"):
-        STEP.list_parts(config_of(tmp_path / "file.txt"))
+    (tmp_path / "filetxt").write_bytes(b"y")
+    (tmp_path / "other.txt").write_bytes(b"y")
+    assert ingest_source(config_of(tmp_path / "file.txt")).texts == {"file.txt": "x"}
+
+
+def test_a_glob_chooses_files_under_the_folder_before_it(
+    tmp_path: Path, ingest_source: Ingest
+) -> None:
+    for name in ("a/x.txt", "a/b/y.txt", "c.txt", "a/z.md", "a/.h/i.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    for pattern, found in {
+        "**/*.txt": ["a/b/y.txt", "a/x.txt", "c.txt"],
+        "*.txt": ["c.txt"],
+        "a/*": ["x.txt", "z.md"],
+        "a/**/y.t?t": ["b/y.txt"],
+    }.items():
+        folder = "a/" if pattern == "a/**/y.t?t" or pattern == "a/*" else ""
+        texts = ingest_source(config_of(tmp_path / pattern)).texts
+        assert texts == {name: folder + name for name in found}
+    with pytest.raises(InputError, match=r"no/\*\.txt|The folder .*no does not exist"):
+        STEP.list_parts(config_of(tmp_path / "no" / "*.txt"))
 
 
 def test_a_recipe_without_a_path_is_refused() -> None:
@@ -135,7 +160,7 @@ def test_the_order_in_which_the_system_lists_files_does_not_matter(
         rng.shuffle(entries)
         return entries
 
-    monkeypatch.setattr(files.os, "scandir", shuffled)
+    monkeypatch.setattr(local_root.os, "scandir", shuffled)
     assert STEP.list_parts(config_of(tmp_path, bundles=3))
     second = ingest_source(config_of(tmp_path, bundles=3))
     assert second.rows == first.rows
@@ -307,12 +332,12 @@ def test_a_parser_that_loses_a_record_is_noticed(
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(jsonl("one", "two", "three"))
     assert ingest_source(config_of(tmp_path)).framed == 3
-    whole = files.LineFramer.lines
+    whole = jsonl_format.LineFramer.lines
 
     def lossy(framer: Any, blocks: Any) -> Any:
         return (line for line in whole(framer, blocks) if b"two" not in line.data)
 
-    monkeypatch.setattr(files.LineFramer, "lines", lossy)
+    monkeypatch.setattr(jsonl_format.LineFramer, "lines", lossy)
     with pytest.raises(AssertionError):
         ingest_source(config_of(tmp_path))
 
@@ -342,9 +367,11 @@ def test_invalid_utf8_is_placed_and_repaired_as_python_does(
     assert text.count("\ufffd") == data.decode("utf-8", "replace").count("\ufffd") > 100
 
 
-def test_every_listed_suffix_is_read(ingest_folder: Ingest) -> None:
-    named = {
-        suffix: PACK[Path(f"x{suffix}").suffix.replace(".jsonl", "")] for suffix in LINES_SUFFIXES
-    }
-    found = ingest_folder({f"a{suffix}": pack(jsonl("t")) for suffix, pack in named.items()})
-    assert len(found.rows) == len(LINES_SUFFIXES) == 3
+def test_every_compression_of_every_format_is_read(ingest_folder: Ingest) -> None:
+    packs = {**PACK, ".bz2": bz2.compress, ".xz": lzma.compress}
+    assert set(packs) == {"", *COMPRESSIONS}
+    texts = {".txt": b"t", ".md": b"t", ".jsonl": jsonl("t"), ".ndjson": jsonl("t")}
+    found = ingest_folder(
+        {f"a{s}{p}": pack(data) for s, data in texts.items() for p, pack in packs.items()}
+    )
+    assert [row["text"] for row in found.rows] == ["t"] * (len(texts) * len(packs))

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.jsonl import MAX_DEPTH, MAX_META_BYTES, parse_line
+from pipelines.ingest.fields import MAX_META_BYTES
+from pipelines.ingest.jsonl import MAX_DEPTH, parse_line
 from pipelines.ingest.lines import Line
 from pipelines.ingest.rows import Item, Record, Unreadable
 

@@ -1,0 +1,192 @@
+"""Archives: the members of zip and tar files, each a stream of its own with a checked name.
+
+A member whose name leads out of its archive (``..``, an absolute path), a link, a device, one that
+is encrypted or itself an archive is refused by name and opened in no case. Nothing is written under
+a member's name.
+"""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO, BinaryIO, TypeVar, cast
+
+from pipelines.ingest.compressed import BrokenStream, Limits
+from pipelines.ingest.opening import BLOCK_BYTES
+from pipelines.ingest.streams import as_stream, scratch_of, spool
+
+_BLOCK = 512  # of a tar archive
+MAX_MEMBERS = 10_000_000
+_ENCRYPTED = 0x1
+_MAX_HEADER_BYTES = 1 << 20
+_HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError,
+    NotImplementedError, RuntimeError, ValueError, OverflowError,
+)  # fmt: skip
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member: its name, its content unless it is refused, and then why."""
+
+    name: str
+    stream: BinaryIO | None
+    refusal: str = ""
+
+
+def members_of(kind: str, stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+    """Yield the members of a ``zip`` or ``tar`` in their order; one is to be read before the next.
+
+    Folders are left out. ``limits`` are of all members together. Raises `BrokenStream` where the
+    archive is damaged; from a member's stream if that alone is.
+    """
+    yield from _zip_members(stream, limits) if kind == "zip" else _tar_members(stream, limits)
+
+
+class _Budget:
+    """What the members of an archive unpacked to so far, against what they were packed in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._num_out = limits, 0
+
+    def blocks(self, file: IO[bytes], num_packed: int) -> Iterator[bytes]:
+        """Yield the blocks of a member; raises `BrokenStream` for damage and for too much."""
+        num_member = 0
+        while block := _read(file):
+            num_member += len(block)
+            self._num_out += len(block)
+            yield block
+            self._limits.check(num_member, num_packed)
+            self._limits.check(self._num_out, self._num_out)  # the sum has no ratio
+
+
+def _read(file: IO[bytes]) -> bytes:
+    try:
+        return file.read(BLOCK_BYTES)
+    except _DAMAGE as error:
+        raise BrokenStream(f"damaged in the archive ({_said(error)})") from None
+
+
+def _zip_members(stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+    budget = _Budget(limits)
+    with spool(stream) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except _DAMAGE as error:
+            raise BrokenStream(f"no zip archive that can be read ({_said(error)})") from None
+        with archive:
+            for info in _counted(archive.infolist()):
+                if not info.is_dir():
+                    yield from _zip_member(archive, info, budget, stream)
+
+
+def _zip_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget, stream: BinaryIO
+) -> Iterator[Member]:
+    name = info.filename
+    kind = info.external_attr >> 28 if info.create_system == 3 else 0  # of Unix's file modes
+    if refusal := _refusal(name, {0: "", 8: ""}.get(kind, "a link or device")):
+        yield Member(name, None, refusal)
+    elif info.flag_bits & _ENCRYPTED:
+        yield Member(name, None, "encrypted")
+    else:
+        try:
+            content = archive.open(info)
+        except _DAMAGE as error:
+            yield Member(name, None, f"damaged in the archive ({_said(error)})")
+            return
+        with content:
+            blocks = budget.blocks(content, info.compress_size)
+            yield Member(name, as_stream(blocks, scratch_of(stream)))
+
+
+def _tar_members(stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+    """Read forwards only; the stream itself was limited when it was decompressed."""
+    budget, whole = _Budget(limits), _Whole(stream)
+    try:
+        fileobj = cast(IO[bytes], whole)
+        with tarfile.open(fileobj=fileobj, mode="r|", tarinfo=_BoundedInfo) as archive:
+            for info in _counted(archive):
+                if not info.isdir():
+                    yield _tar_member(archive, info, budget, stream)
+                archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+    except _DAMAGE as error:
+        raise BrokenStream(f"the tar archive is damaged ({_said(error)})") from None
+    if whole.ends_abruptly():
+        raise BrokenStream("the tar archive lacks its end; it was cut off")
+
+
+def _tar_member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, budget: _Budget, stream: BinaryIO
+) -> Member:
+    kind = "" if info.isreg() else "a link or device"
+    if refusal := _refusal(info.name, "a sparse file" if info.issparse() else kind):
+        return Member(info.name, None, refusal)
+    content = archive.extractfile(info)
+    assert content is not None
+    return Member(info.name, as_stream(budget.blocks(content, info.size), scratch_of(stream)))
+
+
+class _BoundedInfo(tarfile.TarInfo):
+    """A header of a tar archive that claims no more memory than a header needs."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+class _Whole:
+    """A stream whose reads give all that was asked for, as tarfile expects of one."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._last, self._is_at_end = stream, b"", False
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, fewer at the end alone."""
+        pieces = []
+        while size > 0 and (piece := self._stream.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        data = b"".join(pieces)
+        self._last, self._is_at_end = (self._last + data)[-_BLOCK:], size > 0
+        return data
+
+    def ends_abruptly(self) -> bool:
+        """Return whether all was read and no block of zeros, the mark of the end, stands last."""
+        return self._is_at_end and self._last != bytes(_BLOCK)
+
+
+def _counted(infos: Iterable[T]) -> Iterator[T]:
+    for number, info in enumerate(infos):
+        if number >= MAX_MEMBERS:
+            raise BrokenStream(f"has over {MAX_MEMBERS} members; not read on")
+        yield info
+
+
+def _refusal(name: str, kind: str) -> str:
+    """Return why a member is not opened, "" if it may be."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if kind:
+        return kind
+    if path.is_absolute() or PureWindowsPath(name).drive:
+        return "an absolute path"
+    if ".." in path.parts:
+        return "a path that leads out of the archive"
+    return "" if path.name and "\0" not in name else "a name that is none"
+
+
+def _said(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

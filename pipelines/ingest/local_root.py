@@ -1,0 +1,100 @@
+"""Files of this machine under a folder: found, listed with their digests, read as listed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from fsspec.utils import glob_translate
+
+from data_contracts.errors import InputError
+from pipelines.ingest.listing import is_large, list_file, list_ranges
+from pipelines.ingest.opening import open_checked, unreadable
+from pipelines.ingest.streams import as_stream
+from store.step import SourceFile, SourcePart
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class LocalRoot:
+    """The files that a path names: a folder's, one alone, or those that match a glob.
+
+    A glob is as fsspec has it: ``*`` within a name, ``**`` over folders, ``?``, ``[…]``.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        given = Path(path).expanduser()
+        self._pattern: re.Pattern[str] | None = None
+        if given.is_dir():
+            self.folder = given
+        elif given.exists():
+            self.folder = given.parent
+            self._pattern = re.compile(re.escape(given.name))
+        elif _GLOB.search(path):
+            self.folder, pattern = _split_glob(given)
+            self._pattern = re.compile(glob_translate(pattern))
+        else:
+            raise InputError(f"{given} does not exist; correct ingest.path.")
+
+    def walk(self) -> Iterator[tuple[str, bool]]:
+        """Yield the relative path of each thing that is no folder, and whether it is a file.
+
+        Hidden files and folders (``.name``) are left out; links that lead elsewhere are no files.
+        """
+        for path, is_ours in self._all():
+            if self._pattern is None or self._pattern.fullmatch(path):
+                yield path, is_ours
+
+    def list_file(self, path: str) -> SourceFile:
+        """Return the listing of a file."""
+        return list_file(self.folder / path, path)
+
+    def is_large(self, path: str) -> bool:
+        """Return whether a file of lines is to be cut into ranges."""
+        return is_large(self.folder / path, path)
+
+    def list_ranges(self, path: str) -> list[SourcePart]:
+        """Return the partitions of a large file of lines."""
+        return list_ranges(self.folder / path, path)
+
+    @contextmanager
+    def open(self, file: SourceFile, scratch: Path | None) -> Iterator[BinaryIO]:
+        """Open a listed file; leaving without an error checks that it is the one listed."""
+        with open_checked(self.folder / file.path, file) as reader:
+            yield as_stream(reader.blocks(), scratch)
+
+    def _all(self) -> Iterator[tuple[str, bool]]:
+        stack = [""]
+        while stack:
+            prefix = stack.pop()
+            try:
+                for entry in list(os.scandir(self.folder / prefix)):
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(f"{prefix}{entry.name}/")
+                    else:
+                        yield f"{prefix}{entry.name}", _is_ours(entry, self.folder)
+            except OSError as error:
+                raise unreadable(str(self.folder / prefix), error) from error
+
+
+def _split_glob(path: Path) -> tuple[Path, str]:
+    """Return the folder before the first name with a wildcard, and the rest as a pattern."""
+    at = next(i for i, part in enumerate(path.parts) if _GLOB.search(part))
+    folder = Path(*path.parts[:at])
+    if not folder.is_dir():
+        raise InputError(f"The folder {folder} does not exist; correct ingest.path.")
+    return folder, "/".join(path.parts[at:])
+
+
+def _is_ours(entry: os.DirEntry[str], root: Path) -> bool:
+    if not entry.is_symlink():
+        return entry.is_file()
+    target = os.path.realpath(entry.path)
+    return os.path.isfile(target) and Path(os.path.realpath(root)) in Path(target).parents

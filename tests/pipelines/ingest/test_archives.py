@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import random
+import stat
+import tarfile
+import tracemalloc
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+Ingest = Callable[..., Any]
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    ".tar": bytes,
+    ".tar.gz": gzip.compress,
+    ".tgz": gzip.compress,
+    ".tar.bz2": bz2.compress,
+    ".tar.xz": lzma.compress,
+    ".tar.zst": zstandard.compress,
+}
+
+
+def jsonl(*texts: str) -> bytes:
+    return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+
+
+def parquet(*texts: str) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table({"text": texts}), target)
+    return target.getvalue()
+
+
+def tar(files: dict[str, bytes], *infos: tarfile.TarInfo) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for info in infos:
+            archive.addfile(info)
+    return target.getvalue()
+
+
+def zip_of(files: dict[str, bytes], *infos: zipfile.ZipInfo) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+        for info in infos:
+            archive.writestr(info, b"/etc/passwd")
+    return target.getvalue()
+
+
+FILES = {
+    "./top.txt": b"plain",
+    "train/a.jsonl": jsonl("one", "two"),
+    "train/b.jsonl.gz": gzip.compress(jsonl("three")),
+    "train/c.parquet": parquet("four"),
+    "train/d.csv": b"text\nfive\n",
+    "train/.hidden.txt": b"no",
+    "train/e.bin": b"no",
+}
+TEXTS = {
+    "!./top.txt": "plain",
+    "!train/a.jsonl#1": "one",
+    "!train/a.jsonl#2": "two",
+    "!train/b.jsonl.gz#1": "three",
+    "!train/c.parquet#1": "four",
+    "!train/d.csv#1": "five",
+}
+
+
+@pytest.mark.parametrize("suffix", [*PACK, ".zip"])
+def test_members_are_read_by_their_formats(ingest_folder: Ingest, suffix: str) -> None:
+    data = zip_of(FILES) if suffix == ".zip" else PACK[suffix](tar(FILES))
+    found = ingest_folder({f"x/all{suffix}": data})
+    assert found.quarantined == []
+    assert found.texts == {f"x/all{suffix}{key}": text for key, text in TEXTS.items()}
+    assert found.facts["num_members_ignored"] == 2
+    assert {row["uri"].partition("!")[0] for row in found.rows} == {f"x/all{suffix}"}
+    found = ingest_folder({f"y{suffix}": data}, labels=(("set", "mine"),))
+    labels = {row["uri"]: dict(row["labels"]) for row in found.rows}
+    assert labels[f"y{suffix}!train/a.jsonl"] == {"folder": "train", "set": "mine"}
+
+
+BAD_NAMES = {
+    "../out.txt": "a path that leads out of the archive",
+    "a/../../out.txt": "a path that leads out of the archive",
+    "/etc/out.txt": "an absolute path",
+    "C:\\out.txt": "an absolute path",
+    "a\\..\\out.txt": "a path that leads out of the archive",
+    "in.zip": "an archive within an archive",
+}
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_what_leads_out_of_an_archive_is_refused_by_name(
+    ingest_folder: Ingest, kind: str, tmp_path: Path
+) -> None:
+    pack = zip_of if kind == "zip" else tar
+    found = ingest_folder({f"a.{kind}": pack({**dict.fromkeys(BAD_NAMES, b"x"), "ok.txt": b"ok"})})
+    assert list(found.texts.values()) == ["ok"]
+    refused = {row["uri"].partition("!")[2]: row["error"] for row in found.quarantined}
+    assert refused == {name: f"member refused: {why}" for name, why in BAD_NAMES.items()}
+    assert not list(tmp_path.rglob("out.txt"))
+
+
+def test_links_devices_and_the_encrypted_are_refused(ingest_folder: Ingest) -> None:
+    infos = []
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        info = tarfile.TarInfo(f"{kind.decode()}.txt")
+        info.type, info.linkname = kind, "/etc/passwd"
+        infos.append(info)
+    link = zipfile.ZipInfo("link.txt")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    secret = bytearray(zip_of({"secret.txt": b"x"}))
+    for at in (6, secret.index(b"PK\1\2") + 8):  # flags of both headers
+        secret[at] |= 1
+    found = ingest_folder(
+        {"a.tar": tar({"ok.txt": b"ok"}, *infos), "b.zip": zip_of({}, link), "c.zip": bytes(secret)}
+    )
+    assert list(found.texts) == ["a.tar!ok.txt"]
+    errors = Counter(row["error"] for row in found.quarantined)
+    assert errors == {"member refused: a link or device": 5, "member refused: encrypted": 1}
+
+
+def test_a_damaged_member_costs_itself(ingest_folder: Ingest) -> None:
+    noise = random.Random(1).randbytes(60_000)
+    data = bytearray(zip_of({"a.txt": b"one", "b.jsonl": jsonl("two") + noise, "c.txt": b"three"}))
+    at = data.index(b"b.jsonl") + 2000
+    data[at : at + 20] = b"\xff" * 20
+    found = ingest_folder({"a.zip": bytes(data)})
+    assert {"one", "three"} <= set(found.texts.values())
+    assert any("damaged in the archive" in row["error"] for row in found.quarantined)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz", ".zip"])
+def test_a_cut_archive_says_so(ingest_folder: Ingest, suffix: str) -> None:
+    files = {f"{n}.txt": b"text %d " % n * 50 for n in range(40)}
+    data = zip_of(files) if suffix == ".zip" else PACK[suffix](tar(files))
+    for length in (0, 100, len(data) // 3, len(data) // 2):
+        found = ingest_folder({f"a{suffix}": data[:length]})
+        assert found.quarantined, length
+    if suffix == ".tar":
+        at_header = tar(files).index(b"20.txt")
+        found = ingest_folder({"a.tar": data[:at_header]})
+        assert len(found.rows) == 20
+        assert found.quarantined[-1]["error"] == "the tar archive lacks its end; it was cut off"
+
+
+def test_a_bomb_is_defused(ingest_folder: Ingest) -> None:
+    zeros = bytes(80 << 20)
+    bombs = {"a.zip": zip_of({"z.txt": zeros, "ok.txt": b"ok"}), "b.txt.gz": gzip.compress(zeros)}
+    found = ingest_folder(bombs, max_unpack_ratio=100)
+    assert list(found.texts.values()) == ["ok"]
+    assert len(found.quarantined) == 2
+    assert all("over max_unpack_ratio = 100" in row["error"] for row in found.quarantined)
+    many = zip_of({f"{n}.txt": b"x" * 1000 for n in range(20)})
+    found = ingest_folder({"c.zip": many}, max_unpacked_bytes=5500)
+    errors = [row["error"] for row in found.quarantined if row["uri"].startswith("c.zip")]
+    assert len(errors) == 15
+    assert all("over max_unpacked_bytes = 5500" in error for error in errors)
+
+
+def test_a_header_cannot_claim_memory(ingest_folder: Ingest) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 300 << 20
+    header = info.tobuf(tarfile.USTAR_FORMAT)
+    packed = gzip.compress(header + bytes(300 << 20), 1)
+    tracemalloc.start()
+    found = ingest_folder({"a.tar.gz": packed})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "a header of" in found.quarantined[0]["error"]
+    assert peak < 64 << 20
+
+
+def test_no_damage_raises_or_loses_a_record(ingest_folder: Ingest) -> None:
+    whole = {"a.zip": zip_of(FILES), "a.tar": tar(FILES), "a.tar.gz": gzip.compress(tar(FILES))}
+    touched = []
+
+    @settings(max_examples=60)
+    @given(st.sampled_from(sorted(whole)), st.floats(0, 1), st.binary(min_size=1, max_size=30))
+    def check(name: str, share: float, noise: bytes) -> None:
+        data = bytearray(whole[name])
+        at = int(share * (len(data) - len(noise)))
+        data[at : at + len(noise)] = noise
+        touched.append(bool(ingest_folder({name: bytes(data)}).quarantined))  # counts add up
+
+    check()
+    assert sum(touched) > 2
+
+
+def test_public_archives_are_read_whole(shared_data: Path, ingest_folder: Ingest) -> None:
+    """Books as they were packed: one document for each file of each member."""
+    path = shared_data / "peps" / "peps.tar.xz"
+    found = ingest_folder({"peps.tar.xz": path.read_bytes()}, format="code")
+    with tarfile.open(path) as archive:
+        num_files = sum(m.isfile() and m.name.endswith(".rst") for m in archive)
+    assert len(found.rows) == num_files == 751
