@@ -54,7 +54,20 @@ def decode_page(data: bytes, declared: str | None, repair: bool) -> Decoded:
     Raises:
         ValueError: if bytes are not of the encoding, unless they are to be repaired (to U+FFFD).
     """
-    codec, num_mark_bytes = find_codec(data, declared)
+    return _decode(data, *find_codec(data, declared), repair)
+
+
+def decode_text(data: bytes, declared: str | None, repair: bool) -> Decoded:
+    """Decode plain text in the same way; what looks like markup in it declares nothing.
+
+    Raises:
+        ValueError: as `decode_page` does.
+    """
+    codec, num_mark_bytes = _marked(data)
+    return _decode(data, codec or codec_of(declared) or _fitting(data), num_mark_bytes, repair)
+
+
+def _decode(data: bytes, codec: str, num_mark_bytes: int, repair: bool) -> Decoded:
     body = data[num_mark_bytes:]
     try:
         return Decoded(body.decode(codec), codec, 0)
@@ -68,10 +81,12 @@ def decode_page(data: bytes, declared: str | None, repair: bool) -> Decoded:
 
 def find_codec(data: bytes, declared: str | None) -> tuple[str, int]:
     """Return the Python codec of a page, and how many bytes its byte order mark takes."""
-    for mark, codec in _MARKS:
-        if data.startswith(mark):
-            return codec, len(mark)
-    return (codec_of(declared) or prescan(data) or _fitting(data)), 0
+    codec, num_mark_bytes = _marked(data)
+    return codec or codec_of(declared) or prescan(data) or _fitting(data), num_mark_bytes
+
+
+def _marked(data: bytes) -> tuple[str | None, int]:
+    return next(((codec, len(mark)) for mark, codec in _MARKS if data.startswith(mark)), (None, 0))
 
 
 def codec_of(label: str | None) -> str | None:
