@@ -13,7 +13,9 @@ from typing import BinaryIO
 
 MAGIC = b"\x1f\x8b\x08"
 
-_BLOCK_BYTES = 256 << 10
+_BLOCK_BYTES = 1 << 20
+_PLAIN_BYTES = 256 << 10
+_FIRST_BYTES = 8192  # of a member: most members of an archive are small
 _MAX_PIECE_BYTES = 1 << 20
 _KEPT_BYTES = 1 << 20  # of the file, before the place where damage is found
 _PROBE_BYTES = 4096
@@ -107,10 +109,11 @@ def read_pieces(stream: BinaryIO, is_gzip: bool, begins: bytes = b"") -> Iterato
     if window.data.startswith(MAGIC) or (is_gzip and not is_plain):
         yield from _read_members(window, begins)
         return
-    while window.fill():
-        piece = Piece(window.data[window.at :], window.offset, begins_member=False)
-        window.at = len(window.data)
-        yield piece
+    block, offset = window.data, 0
+    while block:
+        yield Piece(block, offset, begins_member=False)
+        offset += len(block)
+        block = stream.read(_PLAIN_BYTES)
 
 
 def _read_members(window: _Window, begins: bytes) -> Iterator[Piece | Damage]:
@@ -133,17 +136,17 @@ def _num_zeros(window: _Window) -> int:
 def _read_member(window: _Window, member: int) -> Generator[Piece, None, str | None]:
     """Yield the content of a member and return None, or what is wrong with it."""
     engine = zlib.decompressobj(wbits=31)
-    begins = True
+    begins, num_ahead = True, _FIRST_BYTES
     while not engine.eof:
         if not window.fill():
             return "gzip member cut off"
-        ahead = window.data[window.at :] if window.at else window.data
+        ahead = window.data[window.at : window.at + num_ahead]
         try:
             data = engine.decompress(ahead, _MAX_PIECE_BYTES)
         except zlib.error as error:
             return f"gzip member damaged ({error})"
-        window.at = len(window.data) - len(engine.unconsumed_tail) - len(engine.unused_data)
+        window.at += len(ahead) - len(engine.unconsumed_tail) - len(engine.unused_data)
         if data:
             yield Piece(data, member, begins)
-            begins = False
+            begins, num_ahead = False, 8 * _FIRST_BYTES
     return None

@@ -22,10 +22,17 @@ _RECORD = re.compile(rb"WARC/[0-9]\.[0-9]+[ \t]*\r?\n")
 _NEXT_RECORD = re.compile(rb"\nWARC/[0-9]\.[0-9]+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^Content-Length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
+# The header of nearly every record: its first Content-Length, then a blank line.
+_HEADER = re.compile(
+    rb"WARC/1\.[01]\r\n(?>(?:[^\r\n:]+:[^\r\n]*\r\n)*?"
+    rb"(?i:Content-Length):[ \t]*([0-9]{1,18})\r\n)(?:[^\r\n]+\r\n)*+\r\n"
+)
+_BLANK = b"\r\n\r\n"
 _WHITE = b"\r\n"
 _NOT_WHITE = re.compile(rb"[^\r\n]")
 _OVERLAP = 64  # of searched bytes that are kept: the start of a record's first line may be there
 _STEP_BYTES = 1 << 20
+_HELD_BYTES = 64 << 10  # of what was framed already
 
 
 @dataclass(slots=True)
@@ -58,7 +65,11 @@ def frame_records(
     first line within it that begins a record, or after it.
     """
     content = _Content(iter(pieces))
-    while content.next_section():
+    while True:
+        while (frame := content.take_member(max_record_bytes)) is not None:
+            yield frame
+        if not content.next_section():
+            return
         yield from _frame_section(content, max_record_bytes)
 
 
@@ -70,8 +81,13 @@ class _Content:
 
     def __init__(self, events: Iterator[Piece | Damage]) -> None:
         self._events = events
-        self._held: Piece | Damage | None = next(events, None)
+        self._ahead: Piece | Damage | None = None
+        self._held = self._next()
         self._begin()
+
+    def _next(self) -> Piece | Damage | None:
+        ahead, self._ahead = self._ahead, None
+        return ahead or next(self._events, None)
 
     def _begin(self) -> None:
         self.data, self.at = bytearray(), 0
@@ -79,13 +95,31 @@ class _Content:
         self.is_told = False  # the damage is part of an error already
         self._places: list[tuple[int, Piece]] = []  # where in `data` pieces begin
 
+    def take_member(self, max_record_bytes: int) -> Frame | None:
+        """Take the next section if it is one gzip member that is one record, as most are."""
+        held = self._held
+        if not isinstance(held, Piece) or not held.begins_member:
+            return None
+        data = held.data
+        header = _HEADER.match(data, 0, MAX_HEADER_BYTES)
+        if header is None or not data.endswith(_BLANK):
+            return None
+        num_bytes = header.end() + int(header[1])
+        if num_bytes + len(_BLANK) != len(data) or num_bytes > max_record_bytes:
+            return None
+        self._ahead = self._next()
+        if isinstance(self._ahead, Damage) or not _is_start(self._ahead):
+            return None
+        self._held, self._ahead = self._ahead, None
+        return Frame(held.offset, data[:num_bytes], header.end())
+
     def next_section(self) -> bool:
         """Go to the next section; False at the end of the file."""
         self._begin()
         if isinstance(self._held, Piece):
             self._append(self._held)
             return True
-        self.damage, self._held = self._held, next(self._events, None)
+        self.damage, self._held = self._held, self._next()
         return self.damage is not None
 
     def fill(self, num_bytes: int) -> bool:
@@ -95,9 +129,9 @@ class _Content:
             if held is None or self.damage is not None:
                 return False
             if isinstance(held, Damage):
-                self.damage, self._held = held, next(self._events, None)
+                self.damage, self._held = held, self._next()
                 return False
-            if held.begins_member and held.data.startswith(BEGINS):
+            if _is_start(held):
                 return False
             self._append(held)
         return True
@@ -109,10 +143,13 @@ class _Content:
 
     def offset(self) -> int:
         """Return where in the file the next byte stands, or where its gzip member begins."""
-        index, piece = next(
-            place for place in reversed(self._places) if place[0] <= self.at or not self._places
-        )
-        return piece.offset if piece.begins_member else piece.offset + self.at - index
+        offset, is_plain = self.place()
+        return offset + self.at if is_plain else offset
+
+    def place(self) -> tuple[int, bool]:
+        """Return the offset in the file of what `at` 0 is, or that of the gzip member of `at`."""
+        index, piece = next(place for place in reversed(self._places) if place[0] <= self.at)
+        return (piece.offset, False) if piece.begins_member else (piece.offset - index, True)
 
     def is_damaged_until(self, index: int) -> bool:
         """Return whether the section ends at ``index`` with damage in the very last member."""
@@ -121,13 +158,21 @@ class _Content:
         rest = self.data[index:].strip(_WHITE)
         return not rest and self._places[-1][1].offset == self.damage.start
 
+    def is_in_one_piece(self) -> bool:
+        """Return whether all that is held has one place in the file."""
+        return len(self._places) == 1
+
+    def is_followed(self) -> bool:
+        """Return whether what is held is all of the section, and no damage follows."""
+        return self.damage is None and not isinstance(self._held, Damage) and _is_start(self._held)
+
     def _append(self, piece: Piece) -> None:
-        if self.at > _STEP_BYTES:
+        if self.at > _HELD_BYTES:
             self._forget(self.at - 1)
         if piece.begins_member or not self._places:
             self._places.append((len(self.data), Piece(b"", piece.offset, piece.begins_member)))
         self.data += piece.data
-        self._held = next(self._events, None)
+        self._held = self._next()
 
     def _forget(self, num_bytes: int) -> None:
         del self.data[:num_bytes]
@@ -137,9 +182,17 @@ class _Content:
         self._places = places[max(0, num_passed - 1) :]
 
 
+def _is_start(piece: Piece | None) -> bool:
+    """Return whether a section starts with a piece, or the file ends."""
+    return piece is None or (piece.begins_member and piece.data.startswith(BEGINS))
+
+
 def _frame_section(content: _Content, max_record_bytes: int) -> Iterator[Frame | Broken]:
     while _skip_white(content):
-        yield _frame_record(content, max_record_bytes)
+        if content.is_in_one_piece():
+            yield from _whole_frames(content, max_record_bytes)
+        if content.at < len(content.data):
+            yield _frame_record(content, max_record_bytes)
     if content.damage is not None and not content.is_told:
         yield Broken(content.damage.start, str(content.damage), b"")
 
@@ -153,6 +206,29 @@ def _skip_white(content: _Content) -> bool:
             return True
         content.at = len(content.data)
     return False
+
+
+def _whole_frames(content: _Content, max_record_bytes: int) -> list[Frame]:
+    """Take the records that stand whole in what is held, as nearly all do; leave any other."""
+    frames: list[Frame] = []
+    data, at, size = content.data, content.at, len(content.data)
+    offset, is_plain = content.place()
+    with memoryview(data) as view:
+        while header := _HEADER.match(data, at, at + MAX_HEADER_BYTES):
+            start_content = header.end()
+            end = start_content + int(header[1])
+            next_at = end + len(_BLANK)
+            if not data.startswith(_BLANK + BEGINS, end) and not (
+                next_at == size and data.endswith(_BLANK) and content.is_followed()
+            ):
+                break
+            if end - at > max_record_bytes:
+                break
+            place = offset + at if is_plain else offset
+            frames.append(Frame(place, bytes(view[at:end]), start_content - at))
+            at = next_at
+    content.at = at
+    return frames
 
 
 def _frame_record(content: _Content, max_record_bytes: int) -> Frame | Broken:
