@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from pipelines.ingest import columnar, json_values, jsonl, separated, whole_text
+from pipelines.ingest import columnar, html, json_values, jsonl, separated, warc, whole_text
 from pipelines.ingest.archives import Member, members_of
 from pipelines.ingest.compressed import BrokenStream, Limits, decompress
 from pipelines.ingest.config import IngestConfig
@@ -34,6 +34,8 @@ FORMATS: dict[str, Reader] = {
     "tsv": separated.read_tsv,
     "parquet": columnar.read_parquet,
     "arrow": columnar.read_arrow,
+    "html": html.read,
+    "warc": warc.read,
 }
 
 

@@ -17,6 +17,11 @@ FORMAT_OF_SUFFIX = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".arrow": "arrow",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".warc": "warc",
+    ".wet": "warc",
 }
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
 
@@ -69,7 +74,9 @@ def recognise(path: str, chosen: str = "") -> Named | None:
     format_name = chosen or FORMAT_OF_SUFFIX.get(bare.suffix, "")
     if not format_name or (not chosen and bare.name in _DATASET_NOTES):
         return None
-    return Named(compression, format=format_name)
+    # A gzip member holds one record of a WARC file: its reader wants to see them.
+    is_raw = format_name == "warc" and compression == ".gz"
+    return Named("" if is_raw else compression, format=format_name)
 
 
 def language_of(uri: str) -> str:
