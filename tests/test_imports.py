@@ -46,6 +46,7 @@ NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "s3fs": "fsspec opens s3:// with it",
     "pandas": "Great Expectations reads the frames that Arrow makes with it",
     "open-data-contract-standard": "the standard's JSON schema is read from it",
+    "lxml-html-clean": "trafilatura's justext needs it; its extra of lxml is spelt otherwise there",
     "mypy": "a command",
     "ruff": "a command",
     "pytest-xdist": "pytest -n finds it",

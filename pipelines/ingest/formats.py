@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from pipelines.ingest import columnar, html, json_values, jsonl, separated, warc, whole_text
+from pipelines.ingest import columnar, json_values, jsonl, separated, whole_text
 from pipelines.ingest.archives import Member, members_of
 from pipelines.ingest.compressed import BrokenStream, Limits, decompress
 from pipelines.ingest.config import IngestConfig
@@ -34,9 +34,16 @@ FORMATS: dict[str, Reader] = {
     "tsv": separated.read_tsv,
     "parquet": columnar.read_parquet,
     "arrow": columnar.read_arrow,
-    "html": html.read,
-    "warc": warc.read,
 }
+
+
+def reader_of(name: str) -> Reader:
+    """Return the reader of a format; what pages are read with is imported when one is."""
+    if name in FORMATS:
+        return FORMATS[name]
+    from pipelines.ingest import html, warc
+
+    return {"html": html.read, "warc": warc.read}[name]
 
 
 def read_format(
@@ -48,7 +55,7 @@ def read_format(
     """
     num_before, num_given = facts["records_framed"], 0
     try:
-        for item in FORMATS[name](stream, place, config, facts):
+        for item in reader_of(name)(stream, place, config, facts):
             num_given += 1
             yield item
     except BrokenStream as error:
