@@ -1,8 +1,8 @@
 """What deduplication costs as a corpus grows: each step's time, and the memory of the process.
 
-    python -m benchmarks.dedupe_scale --shared FOLDER [--documents 1000000] [--home FOLDER]
+    python -m benchmarks.dedupe_scale --shared FOLDER [--documents 1000000] [--sentences 18]
 
-Documents of some 2,000 bytes are put together from sentences of real reviews: every tenth is an
+Documents of some 2,000 bytes (18 sentences) are put together from sentences of real reviews: every tenth is an
 earlier one with some words changed, every hundredth an earlier one as it is, and every 200th is
 one of a few templates with another name and number in it. They go through the real steps on a
 home on disk, with two workers. `--dask` computes partitions on two processes of a Dask cluster
@@ -47,7 +47,6 @@ from store.step import Inputs, Output, SourcePart, Step, uncounted
 from store.storage import Storage
 
 PART_DOCUMENTS = 50_000
-SENTENCES = 18  # of some 110 characters
 NUM_TEMPLATES = 20
 SIZES = pa.schema([DECISIONS.field("doc_id"), pa.field("num_chars", pa.int64())])
 
@@ -57,6 +56,7 @@ class MadeConfig:
     """How many documents, and where the sentences are that they are made of."""
 
     num_documents: int
+    num_sentences: int  # of a document; of some 115 bytes each
     shared: str = uncounted("")
 
 
@@ -87,12 +87,12 @@ def models_of(numbers: np.ndarray) -> np.ndarray:
     return np.where(numbers % 200 == 199, template, models)
 
 
-def texts_of(numbers: np.ndarray, pool: pa.Array) -> list[str]:
+def texts_of(numbers: np.ndarray, size: int, pool: pa.Array) -> list[str]:
     """Return the documents' texts, each whichever others are made."""
     models = models_of(numbers)
-    drawn = mixed(np.repeat(models, SENTENCES) * 64 + np.tile(np.arange(SENTENCES), len(models)), 3)
+    drawn = mixed(np.repeat(models, size) * 64 + np.tile(np.arange(size), len(models)), 3)
     chosen = pool.take(pa.array((drawn % np.uint64(len(pool))).astype(np.int64)))
-    offsets = pa.array(np.arange(0, len(chosen) + 1, SENTENCES, dtype=np.int32))
+    offsets = pa.array(np.arange(0, len(chosen) + 1, size, dtype=np.int32))
     texts = pc.binary_join(pa.ListArray.from_arrays(offsets, chosen), " ").to_pylist()
     for place, number in enumerate(numbers.tolist()):
         if number % 200 == 199:
@@ -115,15 +115,17 @@ def make_documents(inputs: Inputs, config: MadeConfig) -> Output:
     start, pool = int(inputs.key), sentences(config.shared)
     end = min(start + PART_DOCUMENTS, config.num_documents)
     batches = (
-        documents_of(np.arange(first, min(first + 10_000, end)), inputs.key, pool)
-        for first in range(start, end, 10_000)
+        documents_of(numbers, inputs.key, texts_of(numbers, config.num_sentences, pool))
+        for numbers in (
+            np.arange(first, min(first + 10_000, end)) for first in range(start, end, 10_000)
+        )
     )
     return Output(rows=batches, facts={"records_framed": end - start})
 
 
-def documents_of(numbers: np.ndarray, key: str, pool: pa.Array) -> pa.RecordBatch:
+def documents_of(numbers: np.ndarray, key: str, texts: list[str]) -> pa.RecordBatch:
     """Return documents as rows."""
-    texts, keys = texts_of(numbers, pool), [str(number) for number in numbers.tolist()]
+    keys = [str(number) for number in numbers.tolist()]
     size = len(texts)
     columns = {
         "doc_id": [doc_id("made", key) for key in keys],
@@ -180,7 +182,7 @@ DECIDE = Step(
 )  # fmt: skip
 
 
-def build_graph(num_documents: int, shared: str, near: NearConfig) -> Graph:
+def build_graph(made: MadeConfig, near: NearConfig) -> Graph:
     """Return the steps from made documents to choices."""
     documents, signatures = {"documents": "make_documents"}, {"signatures": "compute_signatures"}
     buckets = near.num_buckets
@@ -193,7 +195,7 @@ def build_graph(num_documents: int, shared: str, near: NearConfig) -> Graph:
     }
     return Graph(
         [
-            Node(MAKE, MadeConfig(num_documents, shared)),
+            Node(MAKE, made),
             Node(MEASURE, NoConfig(), documents),
             Node(DECIDE, NoConfig(), {"signals": "measure_sizes"}),
             Node(compute_signatures.STEP, compute_signatures.SignaturesConfig(buckets), documents),
@@ -226,13 +228,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", required=True)
     parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--sentences", type=int, default=18)
     parser.add_argument("--buckets", type=int, default=16)
     parser.add_argument("--home")
     parser.add_argument("--dask", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, executor_of(asked.dask) as executor:
         storage = Storage(asked.home or folder)
-        graph = build_graph(asked.documents, asked.shared, NearConfig(num_buckets=asked.buckets))
+        made = MadeConfig(asked.documents, asked.sentences, asked.shared)
+        graph = build_graph(made, NearConfig(num_buckets=asked.buckets))
         print(f"{asked.documents:,} documents, {asked.buckets} buckets, 2 workers\n")
         print("| step | seconds | rows | MB written | peak RSS GiB | digest |")
         print("|---|---|---|---|---|---|")
