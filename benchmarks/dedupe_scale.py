@@ -2,10 +2,10 @@
 
     python -m benchmarks.dedupe_scale --shared FOLDER [--documents 1000000] [--sentences 18]
 
-Documents of some 2,000 bytes (18 sentences) are put together from sentences of real reviews: every tenth is an
-earlier one with some words changed, every hundredth an earlier one as it is, and every 200th is
-one of a few templates with another name and number in it. They go through the real steps on a
-home on disk, with two workers. `--dask` computes partitions on two processes of a Dask cluster
+Documents of some 2,000 bytes (18 sentences) are put together from sentences of real reviews: every
+tenth is an earlier one with some words changed, every hundredth an earlier one as it is, and every
+200th is one of a few templates with another name and number in it. They go through the real steps
+on a home on disk, with two workers. `--dask` computes partitions on two processes of a Dask cluster
 instead of threads; the digests printed must be the same.
 """
 
@@ -114,11 +114,9 @@ def make_documents(inputs: Inputs, config: MadeConfig) -> Output:
     """Write one partition of documents."""
     start, pool = int(inputs.key), sentences(config.shared)
     end = min(start + PART_DOCUMENTS, config.num_documents)
+    runs = (np.arange(first, min(first + 10_000, end)) for first in range(start, end, 10_000))
     batches = (
-        documents_of(numbers, inputs.key, texts_of(numbers, config.num_sentences, pool))
-        for numbers in (
-            np.arange(first, min(first + 10_000, end)) for first in range(start, end, 10_000)
-        )
+        documents_of(run, inputs.key, texts_of(run, config.num_sentences, pool)) for run in runs
     )
     return Output(rows=batches, facts={"records_framed": end - start})
 
