@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from data_contracts.errors import InputError, RecipeError
 from pipelines.ingest import jsonl
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.formats import read_archive, read_format, unpacked
+from pipelines.ingest.libraries import versions_of
 from pipelines.ingest.listing import group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
@@ -50,7 +52,7 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
     parts += group_files(small, config.bundles, config.max_bundle_file_bytes)
     if ignored:
         parts += make_parts({IGNORED: [SourceFile(path, 0, "unread") for path in ignored]})
-    return sorted(parts, key=lambda part: part.key)
+    return [_with_libraries(part, config) for part in sorted(parts, key=lambda part: part.key)]
 
 
 def read_items(
@@ -84,6 +86,12 @@ def read_items(
                     yield from read_archive(named.archive, content, place, config, facts)
                 else:
                     yield from read_format(named.format, content, place, config, facts)
+
+
+def _with_libraries(part: SourcePart, config: IngestConfig) -> SourcePart:
+    """Return a partition that counts the libraries which its pages are read with."""
+    versions = versions_of((file.path for file in part.files), config)
+    return replace(part, settings={"libraries": versions}) if versions else part
 
 
 def _root(path: str) -> Root:
