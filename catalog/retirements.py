@@ -20,6 +20,7 @@ RETIRED = pa.schema(
         pa.field("containment", pa.float64()),
     ]
 )
+REMOVED = "removal.requested"  # the reason of `pipelines.remove_requested`
 WITHDRAWN = "withdrawn"  # its record is no longer read
 QUARANTINED = "quarantined"  # its record can no longer be read
 
@@ -55,11 +56,13 @@ _SQL = f"""
     WITH gone AS (SELECT doc_id FROM before ANTI JOIN now USING (doc_id)),
     dropped(doc_id, reason, partner_id, jaccard, containment) AS ({{dropped}})
     SELECT doc_id, coalesce(d.reason,
-            CASE WHEN u.doc_id IS NOT NULL THEN '{QUARANTINED}'
+            CASE WHEN u.is_requested THEN '{REMOVED}'
+                WHEN u.doc_id IS NOT NULL THEN '{QUARANTINED}'
                 WHEN r.doc_id IS NULL THEN '{WITHDRAWN}' ELSE 'dropped' END) AS why,
         d.partner_id, d.jaccard, d.containment
     FROM gone LEFT JOIN dropped AS d USING (doc_id)
-    LEFT JOIN (SELECT DISTINCT doc_id FROM unread) AS u USING (doc_id)
+    LEFT JOIN (SELECT doc_id, bool_or(error = '{REMOVED}') AS is_requested FROM unread
+        GROUP BY doc_id) AS u USING (doc_id)
     LEFT JOIN (SELECT DISTINCT doc_id FROM read) AS r USING (doc_id)
     ORDER BY doc_id
 """

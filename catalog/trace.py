@@ -13,6 +13,7 @@ from catalog.clusters import CHOICE, clusters_of
 from catalog.find import Found, find_documents, find_quarantined
 from catalog.opened import CURATED, INGEST, OpenedRun
 from catalog.relations import ask_rows, connect, quoted
+from catalog.retirements import REMOVED
 from catalog.trace_text import format_trace
 from data_contracts.errors import NotFound, UsageError
 from store.runs import Run
@@ -37,7 +38,8 @@ def trace(
     "quarantined": […]}``. Each document has ``doc_id, source, uri, record_key, url, partition,
     text_start, num_chars, signals, fates, outcome, reason, split, curated, stands_for``; each of
     its fates ``step, fate, reason, values, rule, partner``. Steps that it did not reach are left
-    out. ``stands_for`` is what was dropped for it, as in `catalog.clusters.Cluster`, or None.
+    out. A document that was removed on request says so as its outcome, and shows no text.
+    ``stands_for`` is what was dropped for it, as in `catalog.clusters.Cluster`, or None.
 
     Raises:
         UsageError: if nothing was asked for. NotFound: if nothing is found.
@@ -140,12 +142,15 @@ class _Traces:
         for step in self._steps:
             error = set_aside.get((document["doc_id"], step))
             if error is not None:
-                fates.append({**_fate(step, {}, {}), "fate": "quarantined", "reason": error})
+                fate = "removed" if error == REMOVED else "quarantined"
+                fates.append({**_fate(step, {}, {}), "fate": fate, "reason": error})
             elif step in mine:
                 fates.append(_fate(step, mine[step], self._rules))
         lost = next((fate for fate in fates if fate["fate"] != "kept"), None)
         sides = [row["split"] for row in mine.values() if "split" in row]  # the last one holds
         told = {name: value for name, value in document.items() if name != "part"}
+        if lost and lost["reason"] == REMOVED:
+            told["text_start"] = ""  # a removed text is shown nowhere
         return {
             **told,
             "partition": document["part"],

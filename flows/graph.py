@@ -30,6 +30,8 @@ from pipelines.labels.pack_labels import STEP as PACK_LABELS
 from pipelines.labels.read_labels import STEP as READ_LABELS
 from pipelines.labels.score_baseline import STEP as SCORE_BASELINE
 from pipelines.materialize import STEP as MATERIALIZE
+from pipelines.remove_requested import STEP as REMOVE_REQUESTED
+from pipelines.remove_requested import with_digest
 from pipelines.signals.lists_config import with_digests
 from pipelines.split import STEP as SPLIT
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
@@ -65,16 +67,25 @@ def build_graph(recipe: Recipe, home: str = "") -> Graph:
 
 def _curating(recipe: Recipe, home: str) -> list[Node]:
     """Raw text to curated Parquet."""
-    read = "drop_repeats" if recipe.repeats.use else "ingest"
+    given = "remove_requested" if recipe.removals.is_used() else "ingest"
+    read = "drop_repeats" if recipe.repeats.use else given
     texts = "edit_texts" if recipe.edits.use else read  # what is read from there on
     return [
         ingesting(recipe),
-        *dropping_repeats(recipe.repeats, "ingest"),
+        *_removing(recipe),
+        *dropping_repeats(recipe.repeats, given),
         *_measuring(recipe, read),
         Node(APPLY_POLICY, recipe.policy, {"signals": "compute_signals"}),
         *_deduplicating(recipe, texts, home),
         *_publishing(recipe, texts),
     ]
+
+
+def _removing(recipe: Recipe) -> list[Node]:
+    """What was requested to go, before anything reads a text."""
+    if not recipe.removals.is_used():
+        return []
+    return [Node(REMOVE_REQUESTED, with_digest(recipe.removals), {"documents": "ingest"})]
 
 
 def _deduplicating(recipe: Recipe, texts: str, home: str) -> list[Node]:

@@ -30,6 +30,7 @@ from pipelines.labels.config import LabelsConfig
 from pipelines.labels.score_baseline import BaselineConfig
 from pipelines.materialize import MaterializeConfig
 from pipelines.policies.expressions import known_signal
+from pipelines.remove_requested import RemovalsConfig
 from pipelines.signals.registry import ALL_SIGNALS, with_asked
 from pipelines.split import SplitConfig
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig
@@ -89,6 +90,7 @@ class Recipe:
     approval: ApprovalConfig = field(default_factory=ApprovalConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     sources: tuple[tuple[str, IngestConfig], ...] = ()
+    removals: RemovalsConfig = field(default_factory=RemovalsConfig)
     repeats: RepeatsConfig = field(default_factory=RepeatsConfig)
     edits: EditsConfig = field(default_factory=EditsConfig)
     signals: SignalsConfig = field(default_factory=SignalsConfig)

@@ -20,7 +20,7 @@ from flows.steps import record_flow_run, run_step
 from store.storage import Storage
 
 INGEST = ("ingest",)
-FILTER = (*REPEATS, "edit_texts", "compute_signals", "apply_policy")
+FILTER = ("remove_requested", *REPEATS, "edit_texts", "compute_signals", "apply_policy")
 DEDUPLICATE = (
     "compute_signatures",
     "link_duplicates",

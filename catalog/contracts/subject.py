@@ -158,7 +158,8 @@ def _by_view(named: Mapping[str, Dataset], changes_text: bool) -> dict[str, Data
     ``documents`` are those whose text was changed last, ``read`` are what they were changed from,
     or what the checked dataset itself was changed from.
     """
-    changed = [named[name] for name in ("documents", "drop_repeats", "edited") if name in named]
+    changing = ("documents", "remove_requested", "drop_repeats", "edited")
+    changed = [named[name] for name in changing if name in named]
     if "documents" not in named:
         return dict(named)
     before = len(changed) - 1 if changes_text else max(0, len(changed) - 2)

@@ -17,6 +17,7 @@ MAX_PIECE_CHARS = 24
 FIRST = "read"
 AFTER = {
     "ingest": "read without fault",
+    "remove_requested": "not removed on request",
     "edit_texts": "edited",
     "compute_signals": "measured",
     "apply_policy": "passed the policy",

@@ -1,9 +1,17 @@
 """The first stage: whatever raw text people have becomes rows of `DOCUMENTS`.
 
-``ingest.py`` assembles the step from source kinds. A kind is a module with a function that lists
-partitions and one that reads one of them: ``python_docs.py`` (with ``docstrings.py``) and
-``files.py`` (with ``jsonl.py``). They share ``listing.py`` (files to partitions), ``opening.py``
-(read a file and prove that it is the listed one), ``lines.py`` (bytes to framed records),
+``ingest.py`` assembles the step from source kinds, ``sources.py`` the same step of several sources.
+A kind is a module with a function that lists partitions and one that reads one of them:
+``python_docs.py`` (with ``docstrings.py``) and ``files.py``. Files are read in layers, each of
+which knows nothing of the next:
+
+* where they lie: ``local_root.py``, ``remote_root.py`` (with ``listing.py``: files to partitions,
+  ``opening.py``: read a file and prove that it is the listed one);
+* how they are packed: ``compressed.py``, ``archives.py``; ``suffixes.py`` says it by the name;
+* what is in them, ``formats.py``: ``jsonl.py``, ``json_values.py``, ``separated.py``,
+  ``columnar.py``, ``whole_text.py``, each a function from one stream and its `Place` to records.
+
+They share ``streams.py``, ``lines.py`` (bytes to framed lines), ``fields.py`` (fields to a record),
 ``text.py`` (clean one text) and ``rows.py`` (records to rows and quarantine).
 
 Web pages: ``html.py`` reads files of them; ``extract.py`` hands each to a process, in which

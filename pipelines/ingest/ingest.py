@@ -57,7 +57,7 @@ def ingest(inputs: Inputs, config: IngestConfig) -> Output:
         InputError: while rows are consumed, if a file is gone or is not what was listed.
     """
     assert inputs.source is not None
-    output = Output(rows=(), facts={"records_framed": 0})
+    output = Output(rows=(), facts={"source": config.source, "records_framed": 0})
     kind = KINDS[config.kind]
     items = kind.read_items(inputs.source, config, output.facts, inputs.scratch)
     output.rows = build_batches(items, config.source, config.encoding_errors, output.quarantined)
