@@ -17,6 +17,7 @@ They share ``streams.py``, ``lines.py`` (bytes to framed lines), ``fields.py`` (
 Web pages: ``html.py`` reads files of them; ``extract.py`` hands each to a process, in which
 ``page.py`` decodes (``page_encoding.py``), measures and reads it, by ``extract_precise.py`` or
 ``extract_fast.py``. Archives of a crawl: ``gzip_members.py`` and ``warc_frames.py`` find the
-records, whatever is damaged, ``warc.py`` reads them and ``http_body.py`` undoes their encodings. A
-reader of one stream is told where it stands by ``place.py``.
+records, whatever is damaged, ``warc.py`` reads them and ``http_body.py`` undoes their encodings.
+Wikipedia: ``wikipedia_pages.py`` finds the pages of a dump, ``wikipedia.py`` reads them, and
+``wikitext.py`` makes prose of them (``wikitext_spans.py`` takes out what is none). A reader of one stream is told where it stands by ``place.py``.
 """

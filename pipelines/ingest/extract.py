@@ -1,8 +1,8 @@
-"""Web pages to their main text, by an extractor that the recipe names.
+"""Pages to their text, in processes: web pages by an extractor that the recipe names, or wikitext.
 
-Extractors hold the GIL, so pages go to processes that all partitions of this process share. They
-are started anew (not forked) and import nothing but an extractor. Where the process may have no
-children (a worker of Dask), pages are extracted in place.
+What reads pages holds the GIL, so they go to processes that all partitions of this process share.
+They are started anew (not forked) and import only what reads pages. Where the process may have no
+children (a worker of Dask), pages are read in place.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from data_contracts.errors import InputError
@@ -29,20 +29,33 @@ _WINDOW_BYTES = 32 << 20  # of pages that one partition has handed out
 
 
 @dataclass(slots=True)
-class Page:
-    """A web page that is to become a record: ``record`` is what is known but for its text.
+class Pending:
+    """A record whose text is still to be made, by ``read(*args)``, in another process.
 
-    ``charset`` is that of its HTTP header; ``known`` goes to ``meta``, with encoding and title.
+    ``record`` is what is known but for its text; ``known`` goes to its ``meta``. ``num_bytes`` is
+    about what the arguments take in memory.
     """
 
     record: Record
-    data: bytes
-    charset: str | None = None
-    known: dict[str, Any] = field(default_factory=dict)
+    read: Callable[..., PageText]
+    args: tuple[Any, ...]
+    known: dict[str, Any]
+    num_bytes: int
 
 
-def extract_each(items: Iterable[Item | Page], config: IngestConfig) -> Iterator[Item]:
-    """Yield the items in their order, each page as the record of its main text.
+def pending_page(
+    record: Record,
+    data: bytes,
+    charset: str | None,
+    known: dict[str, Any],
+    config: IngestConfig,
+) -> Pending:
+    """Return a web page that is to be read; ``charset`` is that of its HTTP header."""
+    return Pending(record, read_page, (data, charset, config), known, len(data))
+
+
+def extract_each(items: Iterable[Item | Pending]) -> Iterator[Item]:
+    """Yield the items in their order, each page as the record of its text.
 
     Some pages are handed out ahead, as many as keep all cores busy; a page without text becomes
     an `Unreadable`.
@@ -52,14 +65,14 @@ def extract_each(items: Iterable[Item | Page], config: IngestConfig) -> Iterator
     """
     pool = _POOLS.pool()
     if pool is None:
-        yield from (_in_place(item, config) for item in items)
+        yield from (_in_place(item) for item in items)
         return
     window = 2 * _num_cores() + 2
-    waiting: deque[tuple[Item | Page, Future[PageText] | None]] = deque()
+    waiting: deque[tuple[Item | Pending, Future[PageText] | None]] = deque()
     num_bytes = 0
     try:
         for item in items:
-            waiting.append((item, _hand_out(pool, item, config)))
+            waiting.append((item, _hand_out(pool, item)))
             num_bytes += _size(item)
             while waiting and (len(waiting) > window or num_bytes > _WINDOW_BYTES):
                 num_bytes -= _size(waiting[0][0])
@@ -72,33 +85,31 @@ def extract_each(items: Iterable[Item | Page], config: IngestConfig) -> Iterator
                 future.cancel()
 
 
-def _size(item: Item | Page) -> int:
-    return len(item.data) if isinstance(item, Page) else 0
+def _size(item: Item | Pending) -> int:
+    return item.num_bytes if isinstance(item, Pending) else 0
 
 
-def _in_place(item: Item | Page, config: IngestConfig) -> Item:
-    if not isinstance(item, Page):
+def _in_place(item: Item | Pending) -> Item:
+    if not isinstance(item, Pending):
         return item
     try:
-        return _record(item, read_page(item.data, item.charset, config))
+        return _record(item, item.read(*item.args))
     except ValueError as error:
         return _failed(item.record, error)
 
 
-def _hand_out(
-    pool: ProcessPoolExecutor, item: Item | Page, config: IngestConfig
-) -> Future[PageText] | None:
-    if not isinstance(item, Page):
+def _hand_out(pool: ProcessPoolExecutor, item: Item | Pending) -> Future[PageText] | None:
+    if not isinstance(item, Pending):
         return None
     try:
-        return pool.submit(read_page, item.data, item.charset, config)
+        return pool.submit(item.read, *item.args)
     except RuntimeError as error:  # broken, or shut down for a page of another partition
         raise _dead(item.record) from error
 
 
-def _take(handed_out: tuple[Item | Page, Future[PageText] | None]) -> Item:
+def _take(handed_out: tuple[Item | Pending, Future[PageText] | None]) -> Item:
     item, future = handed_out
-    if not isinstance(item, Page):
+    if not isinstance(item, Pending):
         return item
     assert future is not None
     try:
@@ -111,9 +122,10 @@ def _take(handed_out: tuple[Item | Page, Future[PageText] | None]) -> Item:
         raise _dead(item.record) from error
 
 
-def _record(page: Page, read: PageText) -> Record:
+def _record(page: Pending, read: PageText) -> Record:
     page.record.text, page.record.num_repairs = read.text, read.num_repairs
-    page.record.meta = meta_json({**page.known, "encoding": read.encoding, "title": read.title})
+    found = {"encoding": read.encoding, "title": read.title}
+    page.record.meta = meta_json(found | page.known)
     return page.record
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.extract import Page, extract_each
+from pipelines.ingest.extract import extract_each, pending_page
 from pipelines.ingest.page import read_up_to
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record
@@ -30,4 +30,4 @@ def read(
         raw=data[:RAW_BYTES],
         labels=place.labels,
     )
-    yield from extract_each([Page(record, data)], config)
+    yield from extract_each([pending_page(record, data, None, {}, config)])

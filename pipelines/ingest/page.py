@@ -24,9 +24,9 @@ class PageText:
     """What was read of a page: ``num_repairs`` counts U+FFFD that decoding put in."""
 
     text: str
-    encoding: str
-    title: str | None
-    num_repairs: int
+    encoding: str | None = None
+    title: str | None = None
+    num_repairs: int = 0
 
 
 def read_page(data: bytes, charset: str | None, config: IngestConfig) -> PageText:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from fastwarc.warc import WarcRecord
 
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.extract import Page, extract_each
+from pipelines.ingest.extract import Pending, extract_each, pending_page
 from pipelines.ingest.gzip_members import read_pieces
 from pipelines.ingest.http_body import Body, parse_record, read_body
 from pipelines.ingest.page import meta_json
@@ -51,12 +51,12 @@ def read(
     is to be given as it lies there, one member for each record. ``facts["records_framed"]`` grows
     by the records that were framed and not passed over, ``facts["skipped"]`` by those that were.
     """
-    yield from extract_each(_items(stream, place, config, facts), config)
+    yield from extract_each(_items(stream, place, config, facts))
 
 
 def _items(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item | Page]:
+) -> Iterator[Item | Pending]:
     skipped: Counter[str] = Counter(facts.get("skipped", {}))
     pieces = read_pieces(stream, place.uri.lower().endswith(".gz"), BEGINS)
     for ordinal, frame in enumerate(frame_records(pieces, config.max_record_bytes), 1):
@@ -71,7 +71,7 @@ def _items(
 
 def _read_frame(
     frame: Frame | Broken, ordinal_key: str, place: Place, config: IngestConfig
-) -> Item | Page:
+) -> Item | Pending:
     origin = Origin(place.uri, frame.offset, "byte")
     if isinstance(frame, Broken):
         is_arc = frame.raw.startswith(_ARC)
@@ -104,7 +104,9 @@ def _plain(value: str | None) -> str | None:
     return (value or "").strip().removeprefix("<").removesuffix(">") or None
 
 
-def _open(record: WarcRecord, kind: str, document: Record, config: IngestConfig) -> Record | Page:
+def _open(
+    record: WarcRecord, kind: str, document: Record, config: IngestConfig
+) -> Record | Pending:
     """Return the page or the text that a record holds."""
     if kind == "resource" and _OF_CRAWLER.match(document.url or ""):
         raise _Skipped("warc.crawler_resource")
@@ -124,7 +126,7 @@ def _open(record: WarcRecord, kind: str, document: Record, config: IngestConfig)
         "warc_type": kind,
     }
     if is_unnamed or media_type in HTML_TYPES:
-        return Page(document, body.data, charset, known)
+        return pending_page(document, body.data, charset, known, config)
     return _open_text(document, body, charset, known, config)
 
 
