@@ -41,9 +41,9 @@ def reader_of(name: str) -> Reader:
     """Return the reader of a format; what pages are read with is imported when one is."""
     if name in FORMATS:
         return FORMATS[name]
-    from pipelines.ingest import html, warc
+    from pipelines.ingest import html, warc, wikipedia
 
-    return {"html": html.read, "warc": warc.read}[name]
+    return {"html": html.read, "warc": warc.read, "wikipedia": wikipedia.read}[name]
 
 
 def read_format(

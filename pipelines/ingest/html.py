@@ -11,8 +11,6 @@ from pipelines.ingest.page import read_up_to
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record
 
-SUFFIXES = (".html", ".htm", ".xhtml")
-
 
 def read(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]

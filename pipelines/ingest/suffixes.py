@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -24,6 +25,8 @@ FORMAT_OF_SUFFIX = {
     ".wet": "warc",
 }
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
+
+_DUMP = re.compile(r"-pages-(articles|meta)[^.]*\.xml(-p[0-9]+p[0-9]+)?")  # the wikis' own names
 
 # Beside the .arrow files of a Hugging Face dataset on disk: what it is, no records of it.
 _DATASET_NOTES = frozenset(("dataset_info.json", "dataset_dict.json", "state.json"))
@@ -71,7 +74,8 @@ def recognise(path: str, chosen: str = "") -> Named | None:
         return Named(compression, archive=ARCHIVES[bare.suffix])
     if chosen == "code":
         return Named(compression, format=chosen) if bare.suffix in LANGUAGES else None
-    format_name = chosen or FORMAT_OF_SUFFIX.get(bare.suffix, "")
+    of_name = "wikipedia" if _DUMP.search(name) else FORMAT_OF_SUFFIX.get(bare.suffix, "")
+    format_name = chosen or of_name
     if not format_name or (not chosen and bare.name in _DATASET_NOTES):
         return None
     # A gzip member holds one record of a WARC file: its reader wants to see them.

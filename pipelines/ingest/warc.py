@@ -24,7 +24,6 @@ from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
 from pipelines.ingest.warc_frames import BEGINS, Broken, Frame, frame_records
 
-SUFFIXES = (".warc", ".warc.gz", ".wet", ".wet.gz")
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
 TEXT_TYPES = frozenset(("text/plain",))
 

@@ -27,8 +27,6 @@ from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
 from pipelines.ingest.wikipedia_pages import Page, cut_pages
 from pipelines.ingest.wikitext import clean_wikitext
 
-SUFFIXES = (".xml", ".xml.bz2")
-
 _ARTICLES, _UNWANTED = "0", ("-2", "6", "14")
 _NAMESPACE = re.compile(r'<namespace key="(-?[0-9]+)"[^>]*>([^<]*)</namespace>')
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipelines.ingest.lines import BrokenStream
+from pipelines.ingest.compressed import BrokenStream
 from pipelines.ingest.rows import RAW_BYTES
 
 MAX_HEAD_BYTES = 1 << 20
