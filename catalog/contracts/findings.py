@@ -7,14 +7,17 @@ single partitions under ``checks/partitions``, so that a night looks at new part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from catalog.contracts.asking import Answers, ask_whole, views_of
 from catalog.contracts.partition import check_parts, is_of_partitions, needs_files
 from catalog.contracts.subject import CheckedPart, Subject
 from catalog.contracts.tally import Tally, tally_from_plain, total
-from catalog.contracts.whole import check_whole, judge_totals, limit_of, views_of
+from catalog.contracts.whole import judge_totals, judge_whole, limit_of
 from data_contracts.contract import Rule
 from data_contracts.errors import Damaged
 from data_contracts.gate import library_version
@@ -40,27 +43,57 @@ class Findings:
 
 
 def find(
-    storage: Storage | None, subject: Subject, rules: Sequence[Rule], key: Sequence[str]
-) -> Findings:
-    """Hold a dataset against rules, or return what was found before; ``key`` names broken rows."""
+    storage: Storage | None,
+    subject: Subject,
+    groups: Sequence[Sequence[Rule]],
+    key: Sequence[str],
+) -> list[Findings]:
+    """Hold a dataset against groups of rules, or return what was found of a group before.
+
+    ``key`` names broken rows. All groups are asked at the same time, while partitions are checked.
+    """
+    with ThreadPoolExecutor(max(1, len(groups)), thread_name_prefix="ask") as pool:
+        begun = [_begin(pool, storage, subject, rules, key) for rules in groups]
+        return [finish() for finish in begun]
+
+
+def _begin(
+    pool: ThreadPoolExecutor,
+    storage: Storage | None,
+    subject: Subject,
+    rules: Sequence[Rule],
+    key: Sequence[str],
+) -> Callable[[], Findings]:
+    """Begin to ask what is not known of some rules; what returns gives their findings."""
     if not rules:
-        return Findings()
+        return Findings
     name = _name(subject, rules, key)
     value = read_record(storage, name) if storage is not None else None
     if value is not None:
         known = {rule: tally_from_plain(tally) for rule, tally in value["tallies"].items()}
-        return Findings(known, value["skipped"])
-    found = _find(storage, subject, rules, key)
-    if storage is not None:
-        tallies = {rule: tally.plain() for rule, tally in found.tallies.items()}
-        of = {"step": subject.step, "dataset": subject.dataset}
-        keep(storage, name, {**of, "tallies": tallies, "skipped": found.skipped})
-    return found
+        return partial(Findings, known, value["skipped"])
+    whole = [rule for rule in rules if not is_of_partitions(rule)]
+    asking = pool.submit(ask_whole, subject, whole)
+
+    def finish() -> Findings:
+        found = _find(storage, subject, rules, key, asking)
+        if storage is not None:
+            tallies = {rule: tally.plain() for rule, tally in found.tallies.items()}
+            of = {"step": subject.step, "dataset": subject.dataset}
+            keep(storage, name, {**of, "tallies": tallies, "skipped": found.skipped})
+        return found
+
+    return finish
 
 
 def _find(
-    storage: Storage | None, subject: Subject, rules: Sequence[Rule], key: Sequence[str]
+    storage: Storage | None,
+    subject: Subject,
+    rules: Sequence[Rule],
+    key: Sequence[str],
+    asking: Future[Answers],
 ) -> Findings:
+    """Check the partitions, and judge what was asked of the whole meanwhile."""
     of_parts = [rule for rule in rules if is_of_partitions(rule)]
     skipped: dict[str, str] = {}
     if any(part.stored is None for part in subject.parts):
@@ -70,7 +103,8 @@ def _find(
     found, num_checked = _find_in_parts(storage, subject, of_parts, key) if of_parts else ([], 0)
     totals = {rule.name: total(tallies[rule.name] for tallies in found) for rule in of_parts}
     limited = [rule for rule in of_parts if limit_of(rule) is not None]
-    whole, absent = check_whole(subject, [rule for rule in rules if not is_of_partitions(rule)])
+    of_whole = [rule for rule in rules if not is_of_partitions(rule)]
+    whole, absent = judge_whole(subject, of_whole, asking.result())
     tallies = {**totals, **judge_totals(limited, totals), **whole}
     return Findings(tallies, {**skipped, **absent}, num_checked)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def shards_unlike_rows(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally
 def tokenizers_broken(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
     """Count the tokenizers of a partition that do not load, or are not of the digest they name."""
     check_arguments("tokenizers_broken", arguments, ())
-    rows = _table(part, ["name", "digest", "data"]).to_pylist()
+    rows = part.read(["name", "digest", "data"]).to_pylist()
     broken = []
     for row in rows:
         try:
@@ -63,13 +63,13 @@ def unclean_texts(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
     name = str(arguments.get("of", "text"))
     if name not in part.schema.names:
         return Tally(1, 1, kept=False, problem=f"there is no column {name!r}")
-    column = _table(part, [name])[name]
+    column = part.read([name])[name]
     positions, start = [], 0
     for chunk in column.chunks:
         positions += [start + row for row in _unclean(chunk)]
         start += len(chunk)
     key = [part.schema.names[0]]
-    named = _table(part, key).take(positions[:10]).to_pylist() if positions else []
+    named = part.read(key).take(positions[:10]).to_pylist() if positions else []
     return Tally(len(column), len(positions), samples=tuple(map(shown_row, named)))
 
 
@@ -101,7 +101,7 @@ def _of_shards(part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally]) 
             source = part.stored.file(name, Path(folder))
             if source.parent != Path(folder):
                 (Path(folder) / name).symlink_to(source)
-        return count(open_shards([Path(folder)]), _table(part, ["doc_id", *_SHARD_COLUMNS]))
+        return count(open_shards([Path(folder)]), part.read(["doc_id", *_SHARD_COLUMNS]))
 
 
 def _outside(shards: ShardSet, rows: pa.Table) -> Tally:
@@ -130,12 +130,3 @@ def _unlike(shards: ShardSet, rows: pa.Table) -> Tally:
     unknown = [n for n in rows["shard"].to_pylist() if n not in by_name]
     named = tuple([*(f"doc_id={i!r}" for i in broken), *unknown][:10])
     return Tally(len(rows), len(broken) + len(unknown), samples=named)
-
-
-def _table(part: CheckedPart, columns: Sequence[str]) -> pa.Table:
-    rows = part.rows
-    return (
-        rows.to_table(list(columns))
-        if not isinstance(rows, pa.Table)
-        else rows.select(list(columns))
-    )

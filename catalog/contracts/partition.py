@@ -12,20 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import pyarrow as pa
-import pyarrow.types as at
 
 from catalog.contracts.counts import count_in_part
 from catalog.contracts.measures import OF_FILES, PART_MEASURES
+from catalog.contracts.stand_ins import rules_that_hold
 from catalog.contracts.subject import CheckedPart
 from catalog.contracts.tally import Tally, shown, shown_row
-from catalog.relations import Relation
 from data_contracts.column_types import spelt
 from data_contracts.contract import Count, Expect, HasColumns, HasType, Measure, Rule
 from data_contracts.errors import ContractError
 from data_contracts.gate import Expectation, Judgement, check_expectations, judge
 
 _IN_SET = "expect_column_values_to_be_in_set"
-MAX_VALUES = 1000  # different strings of a column that are judged one by one
 _ADDITIVE = ("nullValues", "missingValues", "invalidValues")
 
 
@@ -53,8 +51,11 @@ def check_parts(
     """
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="count") as pool:
         counted = pool.map(lambda part: _count(part, rules, key), parts)
+        held = rules_that_hold(pool, parts, rules)
+        others = [rule for rule in rules if rule.name not in held]
         for part, counts in zip(parts, counted, strict=True):
-            yield {**counts, **check_part(part, rules, key)}
+            holding = dict.fromkeys(held, Tally(part.num_rows() if held else 0))
+            yield {**counts, **holding, **check_part(part, others, key)}
 
 
 def _count(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
@@ -82,10 +83,6 @@ def check_part(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> 
     expected = [rule for rule in rules if isinstance(rule.check, Expect)]
     types = tuple((field.name, spelt(field.type)) for field in part.schema)
     tallies = dict(_check_schema(tuple(of_schema), types)) if of_schema else {}
-    for rule in expected:
-        if (held := _holds_of_values(part, rule)) is not None:
-            tallies[rule.name] = held
-    expected = [rule for rule in expected if rule.name not in tallies]
     if expected:
         tallies |= _check_rows(part, expected, key)
     return tallies
@@ -137,37 +134,16 @@ def _types_are_declared(rules: Sequence[Rule], types: Mapping[str, str]) -> bool
     return judgement.kept
 
 
-def _holds_of_values(part: CheckedPart, rule: Rule) -> Tally | None:
-    """Let a set be judged on the different strings of a column, which are few; None if it breaks.
-
-    A set of allowed values holds of the rows if it holds of the values, and a million strings take
-    pandas half a second.
-    """
-    check = rule.check
-    assert isinstance(check, Expect)
-    if check.type != _IN_SET or set(check.kwargs) != {"column", "value_set"}:
-        return None
-    name = check.kwargs["column"]
-    if name not in part.schema.names or not at.is_string(part.schema.field(name).type):
-        return None
-    column = _read(part.rows, [name])[name]
-    values = pa.table({name: column.unique().drop_null()})
-    if len(values) > MAX_VALUES:
-        return None
-    (judgement,) = judge(values, [expectation_of(rule)])
-    return Tally(len(column)) if judgement.kept else None
-
-
 def _check_rows(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) -> dict[str, Tally]:
     """Judge the rows, in a frame of just the columns that the expectations name."""
     asked = [expectation_of(rule) for rule in rules]
     wanted = [name for name in part.schema.names if any(_names(e, name) for e in asked)]
-    frame = _read(part.rows, wanted or part.schema.names[:1])
+    frame = part.read(wanted or part.schema.names[:1])
     if not len(frame):
         return _check_no_rows(part, asked)
     judgements = judge(frame, asked)
     positions = sorted({row for judgement in judgements for row in judgement.rows})
-    keys = _read(part.rows, key).take(positions).to_pylist() if positions and key else []
+    keys = part.read(key).take(positions).to_pylist() if positions and key else []
     named = dict(zip(positions, keys, strict=False))
     return {
         found.rule: _tally(found, list(_samples(found, rule, named)))
@@ -178,7 +154,7 @@ def _check_rows(part: CheckedPart, rules: Sequence[Rule], key: Sequence[str]) ->
 def _check_no_rows(part: CheckedPart, asked: Sequence[Expectation]) -> dict[str, Tally]:
     """Judge what is not of rows; all else holds of none, if it could be asked of some."""
     check_expectations(asked)
-    frame = _read(part.rows, part.schema.names)
+    frame = part.read(part.schema.names)
     of_table = [e for e in asked if _is_of_table(e)]
     tallies = {e.rule: Tally() for e in asked}
     for found in judge(frame, of_table):
@@ -208,11 +184,6 @@ def _names(expectation: Expectation, column: str) -> bool:
         return True  # how many there are, and in which order
     condition = str(expectation.kwargs.get("row_condition", ""))
     return column in _columns_of(expectation) or column in condition
-
-
-def _read(rows: Relation, columns: Sequence[str]) -> pa.Table:
-    names = list(columns)
-    return rows.select(names) if isinstance(rows, pa.Table) else rows.to_table(names)
 
 
 def _samples(found: Judgement, rule: Rule, named: dict[int, dict[str, object]]) -> Iterator[str]:

@@ -9,13 +9,14 @@ texts, ``documents`` are the edited ones for all that comes after, and ``read`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from catalog.relations import Relation, quarantined_of, rows_of
-from store.datasets import Dataset, Receipt, StoredPart
+from data_contracts.errors import Damaged
+from store.datasets import REMEDY, Dataset, Receipt, StoredPart
 from store.storage import Storage
 
 ROWS, PARTITIONS, QUARANTINED, BASELINE = "rows", "partitions", "quarantined", "baseline"
@@ -62,6 +63,25 @@ class CheckedPart:
     schema: pa.Schema
     rows: Relation
     stored: StoredPart | None = None
+
+    def num_rows(self) -> int:
+        """Return how many rows it has."""
+        return self.rows.num_rows if isinstance(self.rows, pa.Table) else self.rows.count_rows()
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Read some columns of all rows.
+
+        Raises:
+            Damaged: if they cannot be read.
+        """
+        names = list(columns)
+        if isinstance(self.rows, pa.Table):
+            return self.rows.select(names)
+        try:
+            return self.rows.to_table(names)
+        except (OSError, pa.ArrowException) as error:
+            detail = str(error).partition("\n")[0] or type(error).__name__
+            raise Damaged(f"Partition {self.key} cannot be read ({detail}); {REMEDY}") from error
 
 
 @dataclass(frozen=True)

@@ -13,4 +13,11 @@ which knows nothing of the next:
 
 They share ``streams.py``, ``lines.py`` (bytes to framed lines), ``fields.py`` (fields to a record),
 ``text.py`` (clean one text) and ``rows.py`` (records to rows and quarantine).
+
+Web pages: ``html.py`` reads files of them; ``extract.py`` hands each to a process, in which
+``page.py`` decodes (``page_encoding.py``), measures and reads it, by ``extract_precise.py`` or
+``extract_fast.py``. Archives of a crawl: ``gzip_members.py`` and ``warc_frames.py`` find the
+records, whatever is damaged, ``warc.py`` reads them and ``http_body.py`` undoes their encodings.
+Wikipedia: ``wikipedia_pages.py`` finds the pages of a dump, ``wikipedia.py`` reads them, and
+``wikitext.py`` makes prose of them (``wikitext_spans.py`` takes out what is none).
 """

@@ -13,14 +13,17 @@ KINDS = ("python-docs", "files")
 ENCODING_ERRORS = ("quarantine", "repair")
 UNITS = ("file", "line", "block")
 FORMATS = (
-    "", "text", "markdown", "code", "jsonl", "json", "csv", "tsv", "parquet", "arrow",
+    "", "text", "markdown", "code", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "html",
+    "warc", "wikipedia",
 )  # fmt: skip
+EXTRACTORS = ("precise", "fast")
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:[1-9][0-9]{0,2})?")
 _POSITIVE = (
     "bundles", "max_bundle_file_bytes", "max_record_bytes", "max_unpacked_bytes",
-    "max_unpack_ratio",
+    "max_unpack_ratio", "max_page_bytes", "max_page_nodes", "max_page_depth",
 )  # fmt: skip
+_MAX_PAGE_BYTES, _MAX_PAGE_DEPTH = 20_000_000, 250  # what trafilatura and libxml2 read at most
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class IngestConfig:
     ``max_unpacked_bytes`` of content, and (from 64 MiB on) ``max_unpack_ratio`` times its size.
     ``encoding_errors`` says what becomes of bytes that are not UTF-8 and of lone surrogates:
     ``quarantine`` the record, or ``repair`` them to U+FFFD.
+
+    For web pages, in files or WARC archives: ``extractor`` finds the main text, ``precise`` or
+    (an order of magnitude quicker) ``fast``. A page over ``max_page_bytes``, ``max_page_nodes``
+    tags or ``max_page_depth`` of nesting is quarantined. Of WARC archives, responses with one of
+    ``http_statuses`` are read. Of Wikipedia dumps, ``max_page_bytes`` bounds the wikitext.
 
     For ``python-docs``: ``distributions`` lists what to read, ``python`` being the standard
     library; ``torch:4`` spreads one over four partitions by hash of its files' paths.
@@ -68,6 +76,11 @@ class IngestConfig:
     url_field: str = "url"
     published_field: str = "published_at"
     labels_field: str = "labels"
+    extractor: str = "precise"
+    max_page_bytes: int = 8_388_608
+    max_page_nodes: int = 50_000
+    max_page_depth: int = 250
+    http_statuses: tuple[int, ...] = (200,)
 
     priority: int = uncounted(0)
     labels: tuple[tuple[str, str], ...] = ()
@@ -92,6 +105,7 @@ class IngestConfig:
             raise RecipeError("ingest.text_field is empty; name the JSON key that holds the text.")
         if len(set(self.columns)) < len(self.columns):
             raise RecipeError("ingest.columns names a column twice; give each its own name.")
+        self._check_pages()
         for entry in self.distributions:
             if not _DISTRIBUTION.fullmatch(entry):
                 raise RecipeError(
@@ -99,6 +113,21 @@ class IngestConfig:
                     f"'torch:4' to spread it over four partitions."
                 )
         object.__setattr__(self, "source", self.source or self.kind)
+
+    def _check_pages(self) -> None:
+        _one_of("extractor", self.extractor, EXTRACTORS)
+        _at_most("max_page_bytes", self.max_page_bytes, _MAX_PAGE_BYTES)
+        _at_most("max_page_depth", self.max_page_depth, _MAX_PAGE_DEPTH)
+        if not self.http_statuses or any(not 100 <= code <= 599 for code in self.http_statuses):
+            raise RecipeError(
+                f"ingest.http_statuses is {list(self.http_statuses)}; give one or more of 100 to "
+                f"599, such as [200]."
+            )
+
+
+def _at_most(name: str, value: int, limit: int) -> None:
+    if value > limit:
+        raise RecipeError(f"ingest.{name} is {value}; give {limit} or less.")
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from data_contracts.errors import InputError, RecipeError
 from pipelines.ingest import jsonl
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.formats import read_archive, read_format, unpacked
+from pipelines.ingest.formats import libraries_of, read_archive, read_format, unpacked
 from pipelines.ingest.listing import group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
@@ -50,7 +52,15 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
     parts += group_files(small, config.bundles, config.max_bundle_file_bytes)
     if ignored:
         parts += make_parts({IGNORED: [SourceFile(path, 0, "unread") for path in ignored]})
-    return sorted(parts, key=lambda part: part.key)
+    return sorted((_with_libraries(part, config) for part in parts), key=lambda part: part.key)
+
+
+def _with_libraries(part: SourcePart, config: IngestConfig) -> SourcePart:
+    """Return a partition that counts the versions of the libraries that its files are read by."""
+    named = [recognise(file.path, config.format) for file in part.files]
+    names = sorted({library for one in named if one for library in libraries_of(one)})
+    versions = {name: metadata.version(name) for name in names}
+    return replace(part, settings={"libraries": versions}) if versions else part
 
 
 def read_items(

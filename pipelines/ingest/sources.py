@@ -65,7 +65,7 @@ def list_sources(config: SourcesConfig) -> list[SourcePart]:
     for name, source in config.sources:
         with _naming(name):
             for part in list_parts(source):
-                settings = counted_fields(source)
+                settings = {**counted_fields(source), **part.settings}
                 parts.append(SourcePart(f"{name}/{part.key}", part.files, settings))
     return sorted(parts, key=lambda part: part.key)
 

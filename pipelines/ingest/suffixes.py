@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -17,7 +18,14 @@ FORMAT_OF_SUFFIX = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".arrow": "arrow",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".warc": "warc",
+    ".wet": "warc",
 }
+_UNPACKED_BY_READER = {"warc": (".gz",)}  # a member for each record, which it finds again
+_WIKIPEDIA = re.compile(r"pages-(articles|meta).*\.xml")  # as Wikimedia calls its dumps
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
 
 # Beside the .arrow files of a Hugging Face dataset on disk: what it is, no records of it.
@@ -67,6 +75,10 @@ def recognise(path: str, chosen: str = "") -> Named | None:
     if chosen == "code":
         return Named(compression, format=chosen) if bare.suffix in LANGUAGES else None
     format_name = chosen or FORMAT_OF_SUFFIX.get(bare.suffix, "")
+    if not format_name and _WIKIPEDIA.search(bare.name):
+        format_name = "wikipedia"
+    if compression in _UNPACKED_BY_READER.get(format_name, ()):
+        compression = ""
     if not format_name or (not chosen and bare.name in _DATASET_NOTES):
         return None
     return Named(compression, format=format_name)

@@ -19,9 +19,9 @@ from declared import plant_types, plant_values, schema_rules, value_rules
 from healthy_run import HealthyRun, make_run
 from planting import DEFECTS, Defect, Healthy
 
+from catalog.contracts.asking import views_of
 from catalog.contracts.check import check_dataset
 from catalog.contracts.subject import BASELINE, DATASETS, Subject, subject_of
-from catalog.contracts.whole import views_of
 from data_contracts.column_types import spelt
 from data_contracts.contract import Contract, Measure, Query, Rule, shipped
 from data_contracts.limits import ZERO

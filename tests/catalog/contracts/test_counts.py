@@ -12,7 +12,7 @@ from contract_tables import count
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from catalog.contracts.counts import count_in_part, duplicates_sql
+from catalog.contracts.counts import count_in_part, duplicates_sql, num_repeated
 from catalog.contracts.queries import ask_examples, ask_number
 from catalog.relations import connect
 
@@ -169,6 +169,7 @@ def test_repeated_rows_are_those_beyond_the_first_of_each_kind():
                 expected = sum(times - 1 for times in there.values())
                 sql, examples = duplicates_sql(columns)
                 assert ask_number(connection, sql) == expected
+                assert num_repeated(connection, columns) == expected
                 repeated = [v for v, times in there.items() if times > 1]
                 assert len(ask_examples(connection, examples)) == len(repeated)
                 seen[len(columns), bool(expected)] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,20 +10,24 @@ import pyarrow as pa
 import pytest
 from contract_tables import count, measure, query, subject
 
+from catalog.contracts.asking import ask_whole
+from catalog.contracts.subject import Subject
 from catalog.contracts.tally import Tally
 from catalog.contracts.whole import (
-    check_whole,
     fact_expectation,
     judge_totals,
+    judge_whole,
     limit_of,
-    views_of,
 )
 from data_contracts.contract import NotRun, Rule
-from data_contracts.errors import ContractError
 from data_contracts.limits import Limit
 
 ROWS = pa.table({"x": [1, 2, 2, None], "s": ["a", "b", "a", "b"]})
 MORE = pa.table({"x": [1, 5], "s": ["a", "c"]})
+
+
+def check_whole(of: Subject, rules: Sequence[Rule]) -> tuple[dict[str, Tally], dict[str, str]]:
+    return judge_whole(of, rules, ask_whole(of, rules))
 
 
 def checked(rule: Rule, *tables: pa.Table, **more: Any) -> Tally | str:
@@ -201,21 +206,6 @@ def test_sums_over_partitions_are_judged_by_their_limit():
     assert judge_totals([rule], {rule.name: problem}) == {rule.name: problem}
     many = count("nullValues", limit=Limit("mustBeGreaterThan", 0))
     assert judge_totals([many], {many.name: Tally(9)})[many.name] == Tally(9, 1, False, (), "0")
-
-
-def test_what_a_rule_reads_is_known_without_asking():
-    assert views_of(query("SELECT count(*) FROM splits", examples="FROM edges")) == {
-        "splits",
-        "edges",
-    }
-    assert views_of(measure("drift", of="x")) == {"baseline"}
-    assert views_of(measure("drop_rate")) == views_of(measure("drop_rate", by="source"))
-    assert views_of(measure("drop_rate")) == {"documents"}
-    assert views_of(measure("drop_rate", by=["reason"])) == frozenset()
-    assert views_of(measure("drop_rate", by=5)) == frozenset()
-    assert views_of(count("nullValues")) == frozenset()
-    with pytest.raises(ContractError):
-        views_of(query("DROP VIEW rows"))
 
 
 def test_a_fact_is_asked_in_the_words_of_great_expectations():

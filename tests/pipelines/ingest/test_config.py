@@ -18,6 +18,12 @@ from store.identity import counted_fields
         ("text_field", ""),
         ("distributions", ("numpy", "../etc")),
         ("distributions", ("torch:0",)),
+        ("extractor", "readability"),
+        ("max_page_bytes", 30_000_000),
+        ("max_page_nodes", 0),
+        ("max_page_depth", 251),
+        ("http_statuses", ()),
+        ("http_statuses", (20,)),
     ],
 )
 def test_an_impossible_value_is_refused_by_its_key(key: str, value: object) -> None:

@@ -1,0 +1,175 @@
+"""Wikipedia dumps (MediaWiki XML export): each article is one document, its prose.
+
+Pages are framed by their tags, which cannot stand in a page's text, and each is parsed alone: what
+is wrong with one costs no other, and no entity that a dump declares is ever expanded. Redirects,
+other namespaces than that of articles, and pages that are no wikitext are passed over, counted by
+reason in ``facts["skipped"]``.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from lxml import etree
+
+from pipelines.ingest.config import IngestConfig
+from pipelines.ingest.extract import Pending, extract_each
+from pipelines.ingest.page import PageText
+from pipelines.ingest.place import Place
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
+from pipelines.ingest.wikipedia_pages import Page, cut_pages
+from pipelines.ingest.wikitext import clean_wikitext
+
+SUFFIXES = (".xml", ".xml.bz2")
+
+_ARTICLES, _UNWANTED = "0", ("-2", "6", "14")
+_NAMESPACE = re.compile(r'<namespace key="(-?[0-9]+)"[^>]*>([^<]*)</namespace>')
+
+
+class _Skipped(Exception):
+    """A page that is passed over on purpose; the message is the reason it is counted under."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a dump says of its wiki: ``unwanted`` are the names of files' and categories' links."""
+
+    name: str
+    base_url: str
+    unwanted: frozenset[str]
+
+
+def read(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Item]:
+    """Yield the articles of a dump (its XML, no longer compressed), in their order.
+
+    An article's key is ``<dbname>:<page id>``; of several revisions, the last in the dump is read.
+    Where a dump ends before its end, that is one more record, which is quarantined.
+    ``facts["records_framed"]`` grows by the pages that were framed and not passed over,
+    ``facts["skipped"]`` by those that were.
+    """
+    yield from extract_each(_items(stream, place, config, facts))
+
+
+def read_site(head: bytes) -> Site:
+    """Read what stands before the first page of a dump; what it does not say is empty."""
+    text = head.decode("utf-8", "replace")
+    names = dict(_ENGLISH_NAMES)
+    names.update((html.unescape(name).lower(), key) for key, name in _NAMESPACE.findall(text))
+    unwanted = {name for name, key in names.items() if key in _UNWANTED}
+    base = _between(text, "base").rpartition("/")[0]
+    return Site(_between(text, "dbname"), f"{base}/" if base else "", frozenset(unwanted))
+
+
+_ENGLISH_NAMES = {"file": "6", "image": "6", "media": "-2", "category": "14"}
+
+
+def _between(text: str, tag: str) -> str:
+    found = re.search(rf"<{tag}>([^<]*)</{tag}>", text)
+    return html.unescape(found[1]).strip() if found else ""
+
+
+def _items(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Item | Pending]:
+    skipped: Counter[str] = Counter(facts.get("skipped", {}))
+    site = read_site(b"")
+    for page in cut_pages(stream, config.max_page_bytes):
+        if page.ordinal == 0:
+            site = read_site(page.data)
+            continue
+        facts["records_framed"] += 1
+        try:
+            yield _read_page(page, site, place, config)
+        except _Skipped as reason:
+            facts["records_framed"] -= 1
+            skipped[str(reason)] += 1
+            facts["skipped"] = dict(sorted(skipped.items()))
+
+
+def _read_page(page: Page, site: Site, place: Place, config: IngestConfig) -> Unreadable | Pending:
+    origin, raw = Origin(place.uri, page.offset, "byte"), page.data[:RAW_BYTES]
+    try:
+        if page.error:
+            raise ValueError(page.error)
+        tree = _parse(page.data)
+        page_id, title = _text(tree, "id"), _text(tree, "title")
+        wikitext, revision = _wikitext(tree)
+    except ValueError as error:
+        return Unreadable(origin, str(error), raw)
+    record = Record(
+        origin=origin,
+        key=f"{site.name}:{page_id}" if page_id else f"{place.key}#{page.ordinal}",
+        text="",
+        raw=raw,
+        url=f"{site.base_url}{quote(title.replace(' ', '_'), safe=_SAFE)}"
+        if site.base_url
+        else None,
+        published_at=_time(_text(revision, "timestamp")),
+        labels=place.labels,
+    )
+    known = {"title": title, "revision": _text(revision, "id")}
+    return Pending(record, read_wikitext, (wikitext, site.unwanted), known, len(wikitext))
+
+
+_SAFE = "/:@!$*(),;~'"
+
+
+def read_wikitext(wikitext: str, unwanted: frozenset[str]) -> PageText:
+    """Return the prose of a page.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    text = clean_wikitext(wikitext, unwanted)
+    if not text:
+        raise ValueError("the page holds no prose")
+    return PageText(text)
+
+
+def _parse(data: bytes) -> etree._Element:
+    """Parse one page. Entities other than those of XML itself are errors, never expanded."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"not XML: {error.msg}") from None
+
+
+def _wikitext(tree: etree._Element) -> tuple[str, etree._Element]:
+    """Return the text of a page's last revision, and the revision."""
+    if tree.find("redirect") is not None:
+        raise _Skipped("wikipedia.redirect")
+    if _text(tree, "ns") not in ("", _ARTICLES):
+        raise _Skipped("wikipedia.namespace")
+    revisions = tree.findall("revision")
+    if not revisions:
+        raise ValueError("the page has no revision")
+    last = revisions[-1]
+    if _text(last, "model") not in ("", "wikitext"):
+        raise _Skipped("wikipedia.model")
+    text = last.find("text")
+    if text is None or text.get("deleted") is not None:
+        raise _Skipped("wikipedia.deleted")
+    if len(text):
+        raise ValueError("the page's text holds an entity or an element")
+    return text.text or "", last
+
+
+def _text(tree: etree._Element, tag: str) -> str:
+    return (tree.findtext(tag) or "").strip()
+
+
+def _time(value: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
