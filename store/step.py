@@ -66,7 +66,7 @@ class SourcePart:
 
     key: str
     files: tuple[SourceFile, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def ignore_line(line: str) -> None:

@@ -12,7 +12,7 @@ from data_contracts.errors import InputError, RecipeError
 from pipelines.ingest import jsonl
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.formats import libraries_of, read_archive, read_format, unpacked
-from pipelines.ingest.listing import group_files, make_parts, range_name, shown
+from pipelines.ingest.listing import IGNORED, group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
 from pipelines.ingest.remote_root import RemoteRoot
@@ -20,7 +20,6 @@ from pipelines.ingest.rows import Item
 from pipelines.ingest.suffixes import FORMAT_OF_SUFFIX, Named, recognise
 from store.step import SourceFile, SourcePart
 
-IGNORED = "ignored-files"  # the partition that reads nothing and says what was not read
 _MAX_NAMED = 20
 
 Root = LocalRoot | RemoteRoot
@@ -75,7 +74,7 @@ def read_items(
     Raises:
         InputError: if a file is gone or is not what was listed.
     """
-    if part.key.endswith(IGNORED):
+    if part.key == IGNORED:
         facts["num_files_ignored"] = len(part.files)
         facts["files_ignored"] = [shown(file.path) for file in part.files[:_MAX_NAMED]]
         return
