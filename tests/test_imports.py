@@ -44,6 +44,7 @@ NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
     "fastapi": "bounds what Prefect's server installs",
     "sqlalchemy": "bounds what Prefect's server installs",
     "s3fs": "fsspec opens s3:// with it",
+    "huggingface-hub": "fsspec opens hf:// with it",
     "pandas": "Great Expectations reads the frames that Arrow makes with it",
     "open-data-contract-standard": "the standard's JSON schema is read from it",
     "lxml-html-clean": "trafilatura's justext needs it; its extra of lxml is spelt otherwise there",

@@ -77,20 +77,27 @@ def _holder(fields: Fields, name: str) -> tuple[Fields, str] | None:
 
 def _declared(fields: Fields, name: str) -> Any:
     """Return the field of a name, None if there is none or the recipe names none."""
+    if name in fields:
+        return fields[name] if name else None
+    if "." not in name:
+        return None
     found = _holder(fields, name)
     return found[0][found[1]] if found else None
 
 
 def _drop(fields: Fields, name: str) -> None:
+    if name in fields:
+        del fields[name]
+        return
     holder, key = _holder(fields, name) or ({}, "")
     holder.pop(key, None)
 
 
 def _take_text(fields: Fields, config: IngestConfig) -> tuple[str, int]:
-    name = config.text_field
-    if _holder(fields, name) is None:
+    name, num_repairs = config.text_field, 0
+    text = _declared(fields, name)
+    if text is None and _holder(fields, name) is None:
         raise ValueError(f"no field {name!r}")
-    text, num_repairs = _declared(fields, name), 0
     if isinstance(text, bytes):
         text, num_repairs = decode(text, config)
     if not isinstance(text, str):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from data_contracts.errors import InputError, RecipeError
 from pipelines.ingest import jsonl
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.formats import read_archive, read_format, unpacked
-from pipelines.ingest.libraries import versions_of
-from pipelines.ingest.listing import group_files, make_parts, range_name, shown
+from pipelines.ingest.formats import libraries_of, read_archive, read_format, unpacked
+from pipelines.ingest.listing import IGNORED, group_files, make_parts, range_name, shown
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
 from pipelines.ingest.remote_root import RemoteRoot
@@ -20,7 +20,6 @@ from pipelines.ingest.rows import Item
 from pipelines.ingest.suffixes import FORMAT_OF_SUFFIX, Named, recognise
 from store.step import SourceFile, SourcePart
 
-IGNORED = "ignored-files"  # the partition that reads nothing and says what was not read
 _MAX_NAMED = 20
 
 Root = LocalRoot | RemoteRoot
@@ -52,7 +51,15 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
     parts += group_files(small, config.bundles, config.max_bundle_file_bytes)
     if ignored:
         parts += make_parts({IGNORED: [SourceFile(path, 0, "unread") for path in ignored]})
-    return [_with_libraries(part, config) for part in sorted(parts, key=lambda part: part.key)]
+    return sorted((_with_libraries(part, config) for part in parts), key=lambda part: part.key)
+
+
+def _with_libraries(part: SourcePart, config: IngestConfig) -> SourcePart:
+    """Return a partition that counts the versions of the libraries that its files are read by."""
+    named = [recognise(file.path, config.format) for file in part.files]
+    names = sorted({library for one in named if one for library in libraries_of(one)})
+    versions = {name: metadata.version(name) for name in names}
+    return replace(part, settings={"libraries": versions}) if versions else part
 
 
 def read_items(
@@ -67,7 +74,7 @@ def read_items(
     Raises:
         InputError: if a file is gone or is not what was listed.
     """
-    if part.key.endswith(IGNORED):
+    if part.key == IGNORED:
         facts["num_files_ignored"] = len(part.files)
         facts["files_ignored"] = [shown(file.path) for file in part.files[:_MAX_NAMED]]
         return
@@ -86,12 +93,6 @@ def read_items(
                     yield from read_archive(named.archive, content, place, config, facts)
                 else:
                     yield from read_format(named.format, content, place, config, facts)
-
-
-def _with_libraries(part: SourcePart, config: IngestConfig) -> SourcePart:
-    """Return a partition that counts the libraries which its pages are read with."""
-    versions = versions_of((file.path for file in part.files), config)
-    return replace(part, settings={"libraries": versions}) if versions else part
 
 
 def _root(path: str) -> Root:

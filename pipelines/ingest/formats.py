@@ -17,12 +17,38 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.listing import shown
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import Item, Origin, Unreadable
-from pipelines.ingest.streams import as_stream, scratch_of
-from pipelines.ingest.suffixes import recognise
+from pipelines.ingest.streams import as_stream, blocks_of, scratch_of
+from pipelines.ingest.suffixes import Named, recognise
 
 _MAX_NAMED = 20
 
 Reader = Callable[[BinaryIO, Place, IngestConfig, dict[str, Any]], Iterator[Item]]
+
+
+# What reads pages loads parsers and kernels, so it is imported where it is used.
+def _read_html(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Item]:
+    from pipelines.ingest import html
+
+    return html.read(stream, place, config, facts)
+
+
+def _read_warc(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Item]:
+    from pipelines.ingest import warc
+
+    return warc.read(stream, place, config, facts)
+
+
+def _read_wikipedia(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Item]:
+    from pipelines.ingest import wikipedia
+
+    return wikipedia.read(stream, place, config, facts)
+
 
 FORMATS: dict[str, Reader] = {
     "text": whole_text.read,
@@ -34,16 +60,18 @@ FORMATS: dict[str, Reader] = {
     "tsv": separated.read_tsv,
     "parquet": columnar.read_parquet,
     "arrow": columnar.read_arrow,
+    "html": _read_html,
+    "warc": _read_warc,
+    "wikipedia": _read_wikipedia,
 }
-
-
-def reader_of(name: str) -> Reader:
-    """Return the reader of a format; what pages are read with is imported when one is."""
-    if name in FORMATS:
-        return FORMATS[name]
-    from pipelines.ingest import html, warc, wikipedia
-
-    return {"html": html.read, "warc": warc.read, "wikipedia": wikipedia.read}[name]
+# They give pages some time after they read them, which a break must not take with it.
+_READ_AHEAD = ("warc",)
+# Whose version changes rows of a format, and of an archive, which may hold any.
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "html": ("lxml", "resiliparse", "trafilatura"),
+    "warc": ("fastwarc", "lxml", "resiliparse", "trafilatura"),
+    "wikipedia": ("lxml", "mwparserfromhell"),
+}
 
 
 def read_format(
@@ -54,15 +82,34 @@ def read_format(
     If a reader had counted records that the break kept it from giving, each of them is one.
     """
     num_before, num_given = facts["records_framed"], 0
+    breaks: list[BrokenStream] = []
+    if name in _READ_AHEAD:
+        stream = as_stream(_until_break(stream, breaks), scratch_of(stream))
     try:
-        for item in reader_of(name)(stream, place, config, facts):
+        for item in FORMATS[name](stream, place, config, facts):
             num_given += 1
             yield item
+        for error in breaks:
+            raise error
     except BrokenStream as error:
         num_owed = max(1, facts["records_framed"] - num_before - num_given)
         facts["records_framed"] = num_before + num_given + num_owed
         for _ in range(num_owed):
             yield Unreadable(Origin(place.uri, 0, "byte"), str(error), b"")
+
+
+def _until_break(stream: BinaryIO, breaks: list[BrokenStream]) -> Iterator[bytes]:
+    try:
+        yield from blocks_of(stream)
+    except BrokenStream as error:
+        breaks.append(error)
+
+
+def libraries_of(named: Named) -> tuple[str, ...]:
+    """Return the libraries on whose versions the rows of a file depend."""
+    if named.archive:
+        return tuple(sorted({name for names in LIBRARIES.values() for name in names}))
+    return LIBRARIES.get(named.format, ())
 
 
 def read_archive(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,9 @@ from store.identity import digest_bytes, digest_file
 from store.step import SourceFile, SourcePart
 
 RANGE_BYTES = 128 << 20
+IGNORED = "ignored-files"  # the partition that reads nothing and says what was not read
+
+_OF_NO_FILE = re.compile(rf"bundle-[0-9]+|{IGNORED}")  # keys of partitions that no file may take
 
 
 def list_file(path: Path, relative: str) -> SourceFile:
@@ -40,6 +44,7 @@ def group_files(
     for file in files:
         if file.size_bytes >= max_bundle_file_bytes:
             key = shown(file.path)
+            key = f"./{key}" if _OF_NO_FILE.fullmatch(key) else key
         else:
             key = f"bundle-{bucket_of(file.path, bundles):03d}"
         groups.setdefault(key, []).append(file)

@@ -1,4 +1,4 @@
-"""Where a stream of bytes stands in its source: what a format reader is told besides the bytes."""
+"""Where a stream of a source stands, told to whatever reads it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """A stream's ``uri`` relative to the source's root, with ``path!member`` for archive members.
+    """What a reader knows of the stream that it is given.
 
-    ``key`` stands before the ordinals of records that declare no key of their own; ``labels`` go to
-    every record, below those that it declares itself.
+    ``uri`` is relative to the source's root, ``path!member`` within a container. ``key`` stands
+    before the ordinals of records that declare no id. ``labels`` are those of every record in it.
     """
 
     uri: str

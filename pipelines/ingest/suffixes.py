@@ -24,9 +24,9 @@ FORMAT_OF_SUFFIX = {
     ".warc": "warc",
     ".wet": "warc",
 }
+_UNPACKED_BY_READER = {"warc": (".gz",)}  # a member for each record, which it finds again
+_WIKIPEDIA = re.compile(r"pages-(articles|meta).*\.xml")  # as Wikimedia calls its dumps
 _SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
-
-_DUMP = re.compile(r"-pages-(articles|meta)[^.]*\.xml(-p[0-9]+p[0-9]+)?")  # the wikis' own names
 
 # Beside the .arrow files of a Hugging Face dataset on disk: what it is, no records of it.
 _DATASET_NOTES = frozenset(("dataset_info.json", "dataset_dict.json", "state.json"))
@@ -74,13 +74,14 @@ def recognise(path: str, chosen: str = "") -> Named | None:
         return Named(compression, archive=ARCHIVES[bare.suffix])
     if chosen == "code":
         return Named(compression, format=chosen) if bare.suffix in LANGUAGES else None
-    of_name = "wikipedia" if _DUMP.search(name) else FORMAT_OF_SUFFIX.get(bare.suffix, "")
-    format_name = chosen or of_name
+    format_name = chosen or FORMAT_OF_SUFFIX.get(bare.suffix, "")
+    if not format_name and _WIKIPEDIA.search(bare.name):
+        format_name = "wikipedia"
+    if compression in _UNPACKED_BY_READER.get(format_name, ()):
+        compression = ""
     if not format_name or (not chosen and bare.name in _DATASET_NOTES):
         return None
-    # A gzip member holds one record of a WARC file: its reader wants to see them.
-    is_raw = format_name == "warc" and compression == ".gz"
-    return Named("" if is_raw else compression, format=format_name)
+    return Named(compression, format=format_name)
 
 
 def language_of(uri: str) -> str:

@@ -57,6 +57,9 @@ FILES = {
     "table/x/a.parquet": parquet(),
     "dataset/data-00000-of-00001.arrow": arrow(),
     "dataset/state.json": b"{}",
+    "site/a.html": b"<html><body><p>"
+    + b"The wheel of the mill turns. " * 20
+    + b"</p></body></html>",
     "answers.json": json.dumps([{"text": "an answer"}]).encode(),
     "removals.txt": b"r18\n",
 }
@@ -95,7 +98,7 @@ def test_each_source_on_this_machine_is_read(
             name: COUNTS.get(name, 1) for name, _ in recipe.sources
         }
         num_read += len(rows)
-    assert num_read == 11
+    assert num_read == 12
 
 
 def test_each_recipe_has_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import boto3
+import s3fs
 from moto.server import ThreadedMotoServer
 
 
@@ -47,14 +47,9 @@ class S3Server:
         self.failing = Failing(self.server._server.app)  # type: ignore[union-attr]
         self.server._server.app = self.failing  # type: ignore[union-attr]
         self.endpoint = f"http://127.0.0.1:{self.server.get_host_and_port()[1]}"
-        self.client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        self.client.create_bucket(Bucket="texts")
+        client = {"endpoint_url": self.endpoint, "region_name": "us-east-1"}
+        self.store = s3fs.S3FileSystem(key="test", secret="test", client_kwargs=client)
+        self.store.call_s3("create_bucket", Bucket="texts")
 
     def put(self, key: str, data: bytes) -> None:
-        self.client.put_object(Bucket="texts", Key=key, Body=data)
+        self.store.call_s3("put_object", Bucket="texts", Key=key, Body=data)

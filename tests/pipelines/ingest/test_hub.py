@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import huggingface_hub as hub
 import pytest
 
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP
 
-hub = pytest.importorskip("huggingface_hub")
 Ingest = Callable[..., Any]
 REPO = "me/texts"
 

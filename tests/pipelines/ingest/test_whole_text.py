@@ -78,3 +78,11 @@ def test_source_code_is_read_by_known_suffixes_with_its_language(ingest_folder: 
 def test_a_format_holds_whatever_the_name_says(ingest_folder: Ingest) -> None:
     found = ingest_folder({"a": b"one", "b.log": b"two", "c.json": b"{"}, format="text")
     assert found.texts == {"a": "one", "b.log": "two", "c.json": "{"}
+
+
+def test_a_file_may_be_called_as_a_partition_is(ingest_folder: Ingest) -> None:
+    names = [f"bundle-{n:03d}" for n in range(16)] + ["ignored-files", "c.txt"]
+    files = dict.fromkeys(names, b"a file")
+    found = ingest_folder(files, format="text", max_bundle_file_bytes=1)
+    assert set(found.texts) == set(names)
+    assert len(set(found.keys)) == len(found.keys) == len(names)
