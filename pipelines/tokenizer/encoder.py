@@ -1,16 +1,15 @@
 """The ids of texts, as SentencePiece gives them, by looking up the chunks that texts repeat.
 
 A text is cut where its ids are sure to be those of its chunks (`pipelines.tokenizer.boundaries`).
-SentencePiece encodes every chunk that is new, and a compiled table remembers it
-(`pipelines.kernels.chunk_table`). With a unigram model the sum of scores that a text has come to
-can decide between two equally good divisions of a chunk: a text with such a chunk is encoded whole
-(`pipelines.tokenizer.chunk_trust`).
+A chunk that is new is encoded once (`pipelines.tokenizer.new_chunks`), and a compiled table
+remembers it (`pipelines.kernels.chunk_table`). With a unigram model the sum of scores that a text
+has come to can decide between two equally good divisions of a chunk: a text with such a chunk is
+encoded whole (`pipelines.tokenizer.chunk_trust`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +36,11 @@ from pipelines.kernels.joined_pairs import slot_shift
 from pipelines.kernels.spaces import normalise_spaces
 from pipelines.tokenizer.boundaries import joined_pairs, why_not_cut
 from pipelines.tokenizer.chunk_trust import ChunkTrust
-from pipelines.tokenizer.model_proto import read_spec, without_normalisation
+from pipelines.tokenizer.model_proto import read_spec
+from pipelines.tokenizer.new_chunks import NewChunks, ask, slices
 
 PORTION = 1 << 15  # chunks that are looked up at a time
 MAX_TABLE_BYTES = 256 << 20
-MAX_WHOLE_BYTES = 64 << 20  # SentencePiece takes some 45 bytes of memory for each of a chunk
 
 _FEWEST_SLOTS = 4 * PORTION
 
@@ -61,8 +60,8 @@ class ChunkEncoder:
 
     Ids do not depend on what was encoded before. The table grows up to about ``max_table_bytes``;
     when it is full it begins again, empty. ``why_whole`` says why every text is encoded whole, or
-    is None; ``num_texts``, ``num_whole`` and ``num_asked`` count texts, those of them that were
-    encoded whole, and chunks that SentencePiece was asked for.
+    is None; ``num_texts``, ``num_whole`` and ``num_new`` count texts, those of them that were
+    encoded whole, and chunks that the table did not know.
 
     Raises:
         Damaged: if ``model`` is not a SentencePiece model.
@@ -71,10 +70,10 @@ class ChunkEncoder:
     def __init__(self, model: bytes, *, max_table_bytes: int = MAX_TABLE_BYTES) -> None:
         spec = read_spec(model)
         self.why_whole = why_not_cut(spec)
-        self.num_texts = self.num_whole = self.num_asked = 0
+        self.num_texts = self.num_whole = self.num_new = 0
         self._spec = spec
         self._whole = SentencePieceProcessor(model_proto=model)
-        self._chunkwise = SentencePieceProcessor(model_proto=without_normalisation(model))
+        self._new = NewChunks(model, spec)
         self._joined = joined_pairs(spec)
         self._unknown = -1 if spec.byte_fallback else self._whole.unk_id()
         self._trust = ChunkTrust(spec) if spec.model_type == "unigram" else None
@@ -91,8 +90,8 @@ class ChunkEncoder:
 
         Raises:
             UsageError: if ``texts`` are no column of strings, or one is null.
-            InputError: if a text is not UTF-8, or if more than `MAX_WHOLE_BYTES` of one would have
-                to be encoded at once.
+            InputError: if a text is not UTF-8, or if more of one than SentencePiece has
+                memory for would have to be encoded at once.
         """
         buffers = _checked(texts)
         marks = Marks(bos, eos, self._unknown)
@@ -111,8 +110,8 @@ class ChunkEncoder:
     def _encode_whole(self, texts: TextBuffers, rows: np.ndarray, marks: Marks) -> Encoded:
         """Return the ids of some texts, each as SentencePiece gives them."""
         self.num_whole += rows.size
-        pieces = _slices(texts.data, texts.offsets[rows], texts.offsets[rows + 1])
-        ids, offsets = self._ask(self._whole, pieces)
+        pieces = slices(texts.data, texts.offsets[rows], texts.offsets[rows + 1])
+        ids, offsets = ask(self._whole, pieces)
         before, after = [marks.bos] * (marks.bos >= 0), [marks.eos] * (marks.eos >= 0)
         framed = [
             part for start, end in pairwise(offsets) for part in (before, ids[start:end], after)
@@ -157,31 +156,17 @@ class ChunkEncoder:
         self, data: np.ndarray, misses: Misses
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Put misses into the table; return their ids, where each one's begin, and their trust."""
-        pieces = _slices(data, misses.starts, misses.ends)
-        self.num_asked += len(pieces)
-        ids, offsets = self._ask(self._chunkwise, pieces)
-        trusts = np.full(len(pieces), MAX_TRUST)
-        if self._trust and pieces:
-            trusts = self._trust.of(pieces, ids, offsets)
+        num_new = misses.starts.size
+        self.num_new += num_new
+        ids, offsets = self._new.encode(data, misses.starts, misses.ends)
+        trusts = np.full(num_new, MAX_TRUST)
+        if self._trust and num_new:
+            trusts = self._trust.of(slices(data, misses.starts, misses.ends), ids, offsets)
         num_bytes = int((misses.ends - misses.starts)[misses.slots >= 0].sum())
-        table = with_room(self._table, num_bytes, ids.size + len(pieces))
+        table = with_room(self._table, num_bytes, ids.size + num_new)
         settle(data, *misses, ids, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
         self._table = table
         return ids, offsets, trusts
-
-    def _ask(
-        self, processor: SentencePieceProcessor, pieces: Sequence[bytes]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of some texts in one array, int32, and where each one's begin."""
-        if max(map(len, pieces), default=0) > MAX_WHOLE_BYTES:
-            raise InputError(
-                f"a text has {max(map(len, pieces)):,} bytes that cannot be cut without changing "
-                f"its ids, over {MAX_WHOLE_BYTES:,}; drop such texts with a rule of the policy."
-            )
-        lists = processor.encode(list(pieces), num_threads=1, return_type=int)
-        offsets = np.zeros(len(lists) + 1, np.int64)
-        np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-        return np.fromiter(chain.from_iterable(lists), np.int32, offsets[-1]), offsets
 
 
 def _checked(texts: pa.Array) -> TextBuffers:
@@ -191,11 +176,6 @@ def _checked(texts: pa.Array) -> TextBuffers:
     except pa.ArrowInvalid as error:
         raise InputError(f"a text is not UTF-8 ({error}); ingest it again.") from error
     return text_buffers(texts)
-
-
-def _slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[bytes]:
-    view = data.data
-    return [bytes(view[i:j]) for i, j in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 def _with_space(out: np.ndarray, used: int, more: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from small_corpus import real_texts
 
 from data_contracts.errors import Damaged, InputError, UsageError
 from pipelines.tokenizer import encoder as module
+from pipelines.tokenizer import new_chunks
 from pipelines.tokenizer.encoder import ChunkEncoder
 
 OURS = {
@@ -104,11 +105,11 @@ def test_portions_and_a_table_that_begins_again_change_nothing(ours, monkeypatch
     monkeypatch.setattr(module, "_FEWEST_SLOTS", 256)
     small = ChunkEncoder(ours, max_table_bytes=20_000)
     assert differences(small, oracle, texts) == []
-    assert small.num_asked > 2 * plain.num_asked > 0  # it has forgotten
+    assert small.num_new > 2 * plain.num_new > 0  # it has forgotten
     assert small.table_bytes < plain.table_bytes
     grown = ChunkEncoder(ours)
     assert differences(grown, oracle, texts) == []
-    assert grown.num_asked == plain.num_asked
+    assert grown.num_new == plain.num_new
 
 
 def test_most_texts_are_encoded_by_their_chunks(ours):
@@ -116,9 +117,9 @@ def test_most_texts_are_encoded_by_their_chunks(ours):
     encoder.encode(pa.array(real_texts()))
     assert encoder.why_whole is None
     assert encoder.num_whole < (len(real_texts()) if encoder._trust else 1)
-    asked = encoder.num_asked
+    asked = encoder.num_new
     encoder.encode(pa.array(real_texts()))
-    assert encoder.num_asked == asked > 1000
+    assert encoder.num_new == asked > 1000
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_one_chunk_of_a_megabyte_is_encoded_and_not_kept():
 
 
 def test_what_would_take_all_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(module, "MAX_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(new_chunks, "MAX_WHOLE_BYTES", 1000)
     encoder = ChunkEncoder(train(**OURS))
     encoder.encode(pa.array(["self " * 5000]))
     with pytest.raises(InputError, match=r"1,200 bytes that cannot be cut .* over 1,000; drop"):
