@@ -127,8 +127,9 @@ def measure(
     """Encode block after block with each system, and print a table."""
     from pipelines.tokenizer.encoder import ChunkEncoder
 
-    ChunkEncoder(model).encode(pa.array(["compile é 中"]))
-    encoder, oracle = ChunkEncoder(model), SentencePieceProcessor(model_proto=model)
+    ChunkEncoder(model, cut_unigram=True).encode(pa.array(["compile é 中"]))
+    encoder = ChunkEncoder(model, cut_unigram=True)
+    oracle = SentencePieceProcessor(model_proto=model)
     seconds: dict[str, list[float]] = {OURS: [], SENTENCEPIECE: [], TOKENIZERS: []}
     sizes: list[int] = []
     different = num_tokens = num_texts = 0

@@ -59,17 +59,28 @@ class ChunkEncoder:
     """Encodes texts with a SentencePiece model; for one thread at a time.
 
     Ids do not depend on what was encoded before. The table grows up to about ``max_table_bytes``;
-    when it is full it begins again, empty. ``why_whole`` says why every text is encoded whole, or
-    is None; ``num_texts``, ``num_whole`` and ``num_new`` count texts, those of them that were
-    encoded whole, and chunks that the table did not know.
+    when it is full it begins again, empty. Texts of a unigram model are cut only if ``cut_unigram``
+    says so: SentencePiece's own search is faster, see ``docs/benchmarks.md``.
+
+    ``why_whole`` says why every text is encoded whole, or is None; ``num_texts``, ``num_whole`` and
+    ``num_new`` count texts, those of them that were encoded whole, and chunks that the table did
+    not know.
 
     Raises:
         Damaged: if ``model`` is not a SentencePiece model.
     """
 
-    def __init__(self, model: bytes, *, max_table_bytes: int = MAX_TABLE_BYTES) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        max_table_bytes: int = MAX_TABLE_BYTES,
+        cut_unigram: bool = False,
+    ) -> None:
         spec = read_spec(model)
         self.why_whole = why_not_cut(spec)
+        if spec.model_type == "unigram" and not cut_unigram:
+            self.why_whole = "SentencePiece's search for a unigram model is faster"
         self.num_texts = self.num_whole = self.num_new = 0
         self._spec = spec
         self._whole = SentencePieceProcessor(model_proto=model)

@@ -73,7 +73,10 @@ def ours(request):
 @pytest.mark.parametrize("options", list(combinations()), ids=str)
 def test_ids_are_sentencepieces_whatever_the_options(options):
     model = train(400, **options)
-    encoder, oracle = ChunkEncoder(model), SentencePieceProcessor(model_proto=model)
+    encoder, oracle = (
+        ChunkEncoder(model, cut_unigram=True),
+        SentencePieceProcessor(model_proto=model),
+    )
     draw = random.Random(1)
     texts = ["".join(draw.choices(HOSTILE, k=draw.randint(0, 12))) for _ in range(1500)]
     assert differences(encoder, oracle, texts) == []
@@ -84,7 +87,7 @@ def test_ids_are_sentencepieces_whatever_the_options(options):
 
 
 def test_ids_of_hostile_texts_are_sentencepieces(ours):
-    encoder, oracle = ChunkEncoder(ours), SentencePieceProcessor(model_proto=ours)
+    encoder, oracle = ChunkEncoder(ours, cut_unigram=True), SentencePieceProcessor(model_proto=ours)
     seen = 0
 
     @given(TEXTS)
@@ -99,21 +102,21 @@ def test_ids_of_hostile_texts_are_sentencepieces(ours):
 
 def test_portions_and_a_table_that_begins_again_change_nothing(ours, monkeypatch):
     oracle, texts = SentencePieceProcessor(model_proto=ours), real_texts()
-    plain = ChunkEncoder(ours)
+    plain = ChunkEncoder(ours, cut_unigram=True)
     assert differences(plain, oracle, texts) == []
     monkeypatch.setattr(module, "PORTION", 61)
     monkeypatch.setattr(module, "_FEWEST_SLOTS", 256)
-    small = ChunkEncoder(ours, max_table_bytes=20_000)
+    small = ChunkEncoder(ours, max_table_bytes=20_000, cut_unigram=True)
     assert differences(small, oracle, texts) == []
     assert small.num_new > 2 * plain.num_new > 0  # it has forgotten
     assert small.table_bytes < plain.table_bytes
-    grown = ChunkEncoder(ours)
+    grown = ChunkEncoder(ours, cut_unigram=True)
     assert differences(grown, oracle, texts) == []
     assert grown.num_new == plain.num_new
 
 
 def test_most_texts_are_encoded_by_their_chunks(ours):
-    encoder = ChunkEncoder(ours)
+    encoder = ChunkEncoder(ours, cut_unigram=True)
     encoder.encode(pa.array(real_texts()))
     assert encoder.why_whole is None
     assert encoder.num_whole < (len(real_texts()) if encoder._trust else 1)
@@ -127,6 +130,7 @@ def test_most_texts_are_encoded_by_their_chunks(ours):
     [
         ({"normalization_rule_name": "nmt_nfkc"}, "normalises characters"),
         ({"model_type": "char"}, "of the type char"),
+        ({"model_type": "unigram"}, "search for a unigram model is faster"),
         ({"user_defined_symbols": ["a b"], "remove_extra_whitespaces": True}, "its own symbols"),
     ],
 )
@@ -145,7 +149,7 @@ def test_marks_stand_around_each_text(whole):
     model = train(**{**OURS, **({"normalization_rule_name": "nfkc"} if whole else {})})
     oracle = SentencePieceProcessor(model_proto=model)
     texts = ["a b", "", "import os\n"]
-    found = ChunkEncoder(model).encode(pa.array(texts), bos=1, eos=2)
+    found = ChunkEncoder(model, cut_unigram=True).encode(pa.array(texts), bos=1, eos=2)
     expected = oracle.encode(texts, add_bos=True, add_eos=True)
     assert found.ids.tolist() == [i for ids in expected for i in ids]
     assert found.offsets.tolist() == np.cumsum([0, *map(len, expected)]).tolist()
@@ -155,7 +159,7 @@ def test_a_text_that_doubt_sends_to_sentencepiece_keeps_its_place_and_marks():
     model = train(1200, **{**OURS, "model_type": "unigram"})
     oracle = SentencePieceProcessor(model_proto=model)
     texts = ["a b", "---- -- --- --- -- --", "", "!!! ! !! - - --", "x = 1"] * 3
-    encoder = ChunkEncoder(model)
+    encoder = ChunkEncoder(model, cut_unigram=True)
     found = encoder.encode(pa.array(texts), bos=1, eos=2)
     expected = oracle.encode(texts, add_bos=True, add_eos=True)
     assert found.ids.tolist() == [i for ids in expected for i in ids]
@@ -164,7 +168,10 @@ def test_a_text_that_doubt_sends_to_sentencepiece_keeps_its_place_and_marks():
 
 def test_one_chunk_of_a_megabyte_is_encoded_and_not_kept():
     model = train(**OURS)
-    encoder, oracle = ChunkEncoder(model), SentencePieceProcessor(model_proto=model)
+    encoder, oracle = (
+        ChunkEncoder(model, cut_unigram=True),
+        SentencePieceProcessor(model_proto=model),
+    )
     texts = ["self" * 2**18, " " * 2**18, "\0" * 999]
     assert differences(encoder, oracle, texts) == []
     assert encoder.table_bytes < 2**22
@@ -208,7 +215,7 @@ def shared_texts(folder):
 
 
 def test_ids_of_the_shared_collections_are_sentencepieces(ours, shared_data):
-    encoder, oracle = ChunkEncoder(ours), SentencePieceProcessor(model_proto=ours)
+    encoder, oracle = ChunkEncoder(ours, cut_unigram=True), SentencePieceProcessor(model_proto=ours)
     texts = list(shared_texts(shared_data))
     assert differences(encoder, oracle, texts) == []
     assert sum(map(len, texts)) > 3_000_000
