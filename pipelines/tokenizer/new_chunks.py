@@ -1,8 +1,8 @@
 """The ids of chunks that no table knows yet.
 
-Most chunks of a BPE model are merged by a compiled loop, which takes a sixth of SentencePiece's
-time. What is rare or long is asked of SentencePiece itself: chunks that may hold a user-defined
-symbol, and characters without a piece, whose bytes or unknown ids follow rules of their own.
+Most chunks of a BPE model are merged by a compiled loop. What is rare or long is asked of
+SentencePiece itself: chunks that may hold a user-defined symbol, and characters without a piece,
+whose bytes or unknown ids follow rules of their own.
 """
 
 from __future__ import annotations
