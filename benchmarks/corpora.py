@@ -43,9 +43,13 @@ def reviews(folder: Path) -> Iterator[str]:
 
 def encyclopedia(folder: Path) -> Iterator[str]:
     """Yield articles of the English Wikipedia as WikiExtractor wrote them, stubs too."""
-    for text in _members(folder / "wikipedia-en" / "wikiextractor_en_2018.tar.xz"):
-        for found in re.finditer(r"<doc [^>]*>\n(.*?)</doc>", text, re.DOTALL):
-            yield found[1].strip("\n")
+    yield from _articles(folder / "wikipedia-en" / "wikiextractor_en_2018.tar.xz")
+
+
+def chinese(folder: Path) -> Iterator[str]:
+    """Yield articles of the Chinese Wikipedia."""
+    for path in sorted((folder / "wikipedia-zh").glob("*.tar.xz")):
+        yield from _articles(path)
 
 
 def posts(folder: Path) -> Iterator[str]:
@@ -82,12 +86,19 @@ CORPORA: dict[str, Callable[[Path], Iterator[str]]] = {
     "books": books,
     "pages": pages,
     "proposals": proposals,
+    "chinese": chinese,
 }
 
 
 def read_texts(corpus: str, folder: Path, limit: int | None = None) -> list[str]:
     """Return the first texts of a corpus that are not empty."""
     return list(islice((text for text in CORPORA[corpus](folder) if text), limit))
+
+
+def _articles(path: Path) -> Iterator[str]:
+    for text in _members(path):
+        for found in re.finditer(r"<doc [^>]*>\n(.*?)</doc>", text, re.DOTALL):
+            yield found[1].strip("\n")
 
 
 def _members(path: Path) -> Iterator[str]:

@@ -178,7 +178,7 @@ def write_shard(
     sizes = np.asarray(num_bytes, "<i8")
     if sizes.shape != lengths.shape:
         raise ValueError(f"{name} has {len(lengths)} documents, but {sizes.size} sizes in bytes")
-    (folder / f"{name}.idx").write_bytes(_megatron_index(lengths, dtype))
+    (folder / f"{name}.idx").write_bytes(megatron_index(lengths, dtype))
     np.save(folder / f"{name}.offsets.npy", _offsets(lengths))
     np.save(folder / f"{name}.num_bytes.npy", sizes)
     files = {suffix: _digest_file(folder / f"{name}{suffix}") for suffix in SUFFIXES}
@@ -275,7 +275,7 @@ def _offsets(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1, "<i8"), np.cumsum(lengths, dtype="<i8")])
 
 
-def _megatron_index(lengths: np.ndarray, dtype: Dtype) -> bytes:
+def megatron_index(lengths: np.ndarray, dtype: Dtype) -> bytes:
     """Return a Megatron-core ``.idx`` with one sequence per document."""
     count = len(lengths)
     header = _HEADER.pack(_MAGIC, 1, _MEGATRON_CODES[dtype], count, count + 1)
@@ -347,7 +347,7 @@ def _open_shard(folder: Path, entry: ShardEntry, dtype: Dtype) -> Shard:
         if offsets[0] != 0 or offsets[-1] != entry.num_tokens:
             raise ValueError(f"its offsets do not span {entry.num_tokens} tokens")
         tokens = _open_tokens(Path(f"{base}.bin"), entry.num_tokens, dtype)
-        _check_megatron_index(Path(f"{base}.idx"), entry, dtype)
+        _checkmegatron_index(Path(f"{base}.idx"), entry, dtype)
     except (OSError, ValueError) as error:
         raise Damaged(f"the token shard {base} is damaged ({error}): {_REMEDY}") from error
     return Shard(entry.name, tokens, offsets, num_bytes)
@@ -375,7 +375,7 @@ def _open_tokens(path: Path, num_tokens: int, dtype: Dtype) -> np.ndarray:
     return np.memmap(path, dtype, mode="r")
 
 
-def _check_megatron_index(path: Path, entry: ShardEntry, dtype: Dtype) -> None:
+def _checkmegatron_index(path: Path, entry: ShardEntry, dtype: Dtype) -> None:
     count = entry.num_documents
     expected = _HEADER.pack(_MAGIC, 1, _MEGATRON_CODES[dtype], count, count + 1)
     size = _HEADER.size + 12 * count + 8 * (count + 1)

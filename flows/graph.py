@@ -34,6 +34,7 @@ from pipelines.remove_requested import STEP as REMOVE_REQUESTED
 from pipelines.remove_requested import with_digest
 from pipelines.signals.lists_config import with_digests
 from pipelines.split import STEP as SPLIT
+from pipelines.tokenizer.given_model import with_model_digest
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
 from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
 from pipelines.tokens.pack_tokens import PackConfig
@@ -155,9 +156,10 @@ def _measuring(recipe: Recipe, read: str) -> list[Node]:
 
 
 def _tokenizing(recipe: Recipe) -> list[Node]:
-    """Curated text to token shards."""
+    """Curated text to token shards. A model that the recipe names is known by its content."""
+    tokenizer = with_model_digest(recipe.tokenizer)
     return [
-        Node(TRAIN_TOKENIZER, recipe.tokenizer, {"curated": "materialize"}),
+        Node(TRAIN_TOKENIZER, tokenizer, {"curated": "materialize"}),
         Node(PACK_TOKENS, PackConfig(), {"curated": "materialize", "tokenizer": "train_tokenizer"}),
     ]
 

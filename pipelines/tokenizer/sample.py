@@ -35,14 +35,29 @@ class Sample:
 
     def texts(self, parts: Sequence[Part]) -> Iterator[str]:
         """Yield the texts, partition by partition in document order."""
-        for part in parts:
-            table = part.table(["doc_id", "split", "text"])
-            wanted = pc.and_(
-                pc.equal(table["split"], self.split), pc.less_equal(table["doc_id"], self.last_id)
-            )
-            table = table.filter(wanted)
+        for table in self._tables(parts, []):
             for doc_id, text in zip(table["doc_id"], table["text"], strict=True):
                 yield self._counted(doc_id.as_py(), text.as_py())
+
+    def texts_by_source(self, parts: Sequence[Part]) -> dict[str, list[str]]:
+        """Return the texts of each source, by name."""
+        found: dict[str, list[str]] = {}
+        for table in self._tables(parts, ["source"]):
+            rows = zip(table["source"], table["doc_id"], table["text"], strict=True)
+            for source, doc_id, text in rows:
+                counted = self._counted(doc_id.as_py(), text.as_py())
+                found.setdefault(source.as_py(), []).append(counted)
+        return dict(sorted(found.items()))
+
+    def _tables(self, parts: Sequence[Part], columns: list[str]) -> Iterator[pa.Table]:
+        for part in parts:
+            table = part.table(["doc_id", "split", "text", *columns])
+            yield table.filter(
+                pc.and_(
+                    pc.equal(table["split"], self.split),
+                    pc.less_equal(table["doc_id"], self.last_id),
+                )
+            )
 
     def _counted(self, doc_id: str, text: str) -> str:
         if doc_id != self.last_id:

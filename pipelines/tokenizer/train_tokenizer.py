@@ -1,9 +1,12 @@
 """train_tokenizer: curated documents -> a SentencePiece model.
 
-Byte pair encoding with byte fallback and without normalisation, so that ids decode to the very
-text. It learns from documents of the train split alone, line by line. No space is put before a
-text (``add_dummy_prefix``): a word at the start of a line or of a text has the same ids, and ids of
-texts that are joined at a line end are the ids of the joined text.
+Byte pair encoding, or a unigram model, with byte fallback and without normalisation, so that ids
+decode to the very text. It learns from documents of the train split alone, line by line. No space
+is put before a text (``add_dummy_prefix``): a word at the start of a line or of a text has the same
+ids, and ids of texts that are joined at a line end are the ids of the joined text.
+
+A model that is there already can be named instead; then nothing is learnt, and what it makes of
+the text is measured all the same (`pipelines.tokenizer.measure`).
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from data_contracts.errors import InputError, RecipeError
-from data_contracts.tokenizer import TOKENIZERS, Tokenizer
+from data_contracts.tokenizer import TOKENIZERS
+from pipelines.tokenizer.given_model import read_model
+from pipelines.tokenizer.measure import measure
 from pipelines.tokenizer.sample import MAX_LINE_BYTES, Lines, draw_sample
 from store.identity import digest_bytes
-from store.step import Inputs, Output, Part, Step
+from store.step import Inputs, Output, Step, uncounted
 
 VERSION = 1
 
@@ -27,9 +33,12 @@ NAME = "tokenizer.model"
 UNK_ID, BOS_ID, EOS_ID, PAD_ID = range(4)
 USER_DEFINED_SYMBOLS = ("\n", "\t")
 
+MODEL_TYPES = ("bpe", "unigram")
 MIN_VOCAB_SIZE = 300
 
-_MEASURED_BYTES = 1 << 20
+_TAKEN = ("<unk>", "<s>", "</s>", "<pad>", "<0x00> to <0xFF>")
+_NO_SYMBOL = re.compile("[\\s,\u2581\u2585\\0]|^<0x[0-9A-F]{2}>$")
+
 _NO_LINES = "!sentences_.empty()"
 _TOO_LARGE = re.compile(r"Vocabulary size too high .*value <= (\d+)")
 _TOO_SMALL = re.compile(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)")
@@ -37,12 +46,18 @@ _TOO_SMALL = re.compile(r"Vocabulary size is smaller than required_chars\. \d+ v
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """How large a vocabulary, learnt from how much text.
+    """How large a vocabulary, learnt from how much text; or which model there is already.
 
-    ``vocab_size`` counts all ids: 4 special ones, 2 white-space symbols, 256 bytes, the pieces.
+    ``model_type`` is ``bpe`` or ``unigram``. ``vocab_size`` counts all ids: 4 special ones, those
+    of ``control_symbols``, 2 white-space symbols and ``user_symbols``, 256 bytes, the pieces.
+    ``control_symbols`` (marks of a chat, of a mask or a class) have ids that no text is encoded to,
+    even if it spells them; ``user_symbols`` are one id wherever a text has them.
     ``sample_bytes`` bounds the text that it learns from. ``character_coverage`` is the share of
     characters that must have a piece of their own; rarer ones are spelt in bytes. ``num_threads``
     is the trainer's and counts as part of the model's identity: the model records it.
+
+    ``model`` is the path of a SentencePiece model; it is known by its content, whose digest
+    `pipelines.tokenizer.given_model.with_model_digest` writes to ``model_digest``.
 
     Raises:
         RecipeError: if a value is out of range.
@@ -52,6 +67,11 @@ class TokenizerConfig:
     sample_bytes: int = 64 << 20
     character_coverage: float = 0.9995
     num_threads: int = 1
+    model_type: str = "bpe"
+    control_symbols: tuple[str, ...] = ()
+    user_symbols: tuple[str, ...] = ()
+    model: str | None = uncounted(None)
+    model_digest: str | None = None
 
     def __post_init__(self) -> None:
         ranges = {
@@ -66,6 +86,23 @@ class TokenizerConfig:
                 raise RecipeError(
                     f"tokenizer.{name} is {value}; use a number from {least:,} to {most:,}."
                 )
+        if self.model_type not in MODEL_TYPES:
+            raise RecipeError(
+                f"tokenizer.model_type is {self.model_type!r}; use {' or '.join(MODEL_TYPES)}."
+            )
+        self._check_symbols()
+
+    def _check_symbols(self) -> None:
+        """Refuse symbols that SentencePiece would change, merge or end the process for."""
+        seen = {"<unk>", "<s>", "</s>", "<pad>", *USER_DEFINED_SYMBOLS}
+        for name in ("control_symbols", "user_symbols"):
+            for symbol in getattr(self, name):
+                if symbol in seen or _NO_SYMBOL.search(symbol) or not symbol:
+                    raise RecipeError(
+                        f"tokenizer.{name} has {symbol!r}; use each symbol once, without white "
+                        f"space, commas, U+2581, U+2585 or NUL, and none of {', '.join(_TAKEN)}."
+                    )
+                seen.add(symbol)
 
 
 def train_tokenizer(inputs: Inputs, config: TokenizerConfig) -> Output:
@@ -76,6 +113,9 @@ def train_tokenizer(inputs: Inputs, config: TokenizerConfig) -> Output:
         RecipeError: if the vocabulary is too large for the text, or too small for its characters.
     """
     parts = inputs.parts["curated"]
+    if config.model is not None:
+        model = read_model(config)
+        return _output(model, measure(model, parts))
     sample = draw_sample(parts, "train", config.sample_bytes)
     if sample.num_bytes == 0:
         raise InputError(
@@ -85,13 +125,15 @@ def train_tokenizer(inputs: Inputs, config: TokenizerConfig) -> Output:
     lines = Lines(sample.texts(parts))
     model = train_model(lines, config)
     facts = {
-        "num_pieces": config.vocab_size,
         "sample_documents": sample.num_documents,
         "sample_bytes": sample.num_bytes,
         "sample_lines": lines.num_lines,
         "cut_lines": lines.num_cut,
-        **measure(Tokenizer(model), parts),
     }
+    return _output(model, facts | measure(model, parts))
+
+
+def _output(model: bytes, facts: dict[str, Any]) -> Output:
     row = {"name": NAME, "digest": digest_bytes(model), "data": model}
     return Output(pa.Table.from_pylist([row], TOKENIZERS), facts=facts)
 
@@ -111,7 +153,7 @@ def train_model(lines: Iterable[str], config: TokenizerConfig) -> bytes:
         SentencePieceTrainer.train(
             sentence_iterator=_caught(lines, caught),
             model_writer=model,
-            model_type="bpe",
+            model_type=config.model_type,
             vocab_size=config.vocab_size,
             character_coverage=config.character_coverage,
             num_threads=config.num_threads,
@@ -121,7 +163,8 @@ def train_model(lines: Iterable[str], config: TokenizerConfig) -> bytes:
             remove_extra_whitespaces=False,
             add_dummy_prefix=False,
             allow_whitespace_only_pieces=True,
-            user_defined_symbols=list(USER_DEFINED_SYMBOLS),
+            control_symbols=list(config.control_symbols),
+            user_defined_symbols=[*USER_DEFINED_SYMBOLS, *config.user_symbols],
             max_sentence_length=MAX_LINE_BYTES,
             unk_id=UNK_ID,
             bos_id=BOS_ID,
@@ -166,22 +209,6 @@ def _explained(error: RuntimeError, config: TokenizerConfig) -> Exception:
             f"or lower tokenizer.character_coverage so that rare ones are spelt in bytes."
         )
     return error
-
-
-def measure(tokenizer: Tokenizer, parts: Iterable[Part]) -> dict[str, str | float]:
-    """Return UTF-8 bytes per token of up to a mebibyte of held-out text, or of train text.
-
-    BOS and EOS are not counted. ``measured_on`` names the split.
-    """
-    parts = list(parts)
-    sample = draw_sample(parts, "heldout", _MEASURED_BYTES)
-    if sample.num_bytes == 0:
-        sample = draw_sample(parts, "train", _MEASURED_BYTES)
-    num_bytes = num_tokens = 0
-    for text in sample.texts(parts):
-        num_bytes += len(text.encode())
-        num_tokens += len(tokenizer.encode(text))
-    return {"bytes_per_token": num_bytes / num_tokens, "measured_on": sample.split}
 
 
 STEP = Step(

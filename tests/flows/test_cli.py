@@ -24,6 +24,7 @@ FLAGS = {
     "accept": "RUN --comment --home --json",
     "report": "RUN --home --json",
     "generate": "PROMPT --home --json --max-tokens --run --seed --temperature --top-k",
+    "export": "FOLDER --home --json --run --split --to",
     "verify": "--deep --home --json --repair",
     "gc": "--delete --home --json --keep-runs",
     "signals": "NAME --json",

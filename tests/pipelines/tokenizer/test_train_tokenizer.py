@@ -13,6 +13,7 @@ from small_corpus import curated, real_parts, real_texts
 
 from data_contracts.errors import InputError, RecipeError
 from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
+from pipelines.tokenizer.given_model import with_model_digest
 from pipelines.tokenizer.train_tokenizer import (
     STEP,
     TokenizerConfig,
@@ -68,6 +69,7 @@ def test_facts_are_what_the_model_does(output):
     heldout = [text for i, text in enumerate(real_texts()) if i % 5 == 0]
     num_bytes = sum(len(text.encode()) for text in heldout)
     num_tokens = sum(len(tokenizer.encode(text)) for text in heldout)
+    used = {i for text in heldout for i in tokenizer.encode(text).tolist()}
     assert output.facts == {
         "num_pieces": 800,
         "sample_documents": len(train_texts),
@@ -75,6 +77,8 @@ def test_facts_are_what_the_model_does(output):
         "sample_lines": sum(len(list(filter(None, t.split("\n")))) for t in train_texts),
         "cut_lines": 0,
         "bytes_per_token": num_bytes / num_tokens,
+        "by_source": {"s": num_bytes / num_tokens},
+        "unused_pieces": len(set(range(262, 800)) - used),
         "measured_on": "heldout",
     }
     assert 1.5 < output.facts["bytes_per_token"] < 8
@@ -152,6 +156,78 @@ def test_a_vocabulary_that_does_not_fit_the_text_is_an_error():
 def test_values_out_of_range_are_refused(values):
     with pytest.raises(RecipeError, match=f"tokenizer.{next(iter(values))} is"):
         TokenizerConfig(**values)
+
+
+def test_chat_marks_and_symbols_have_ids_and_only_symbols_are_read_in_a_text():
+    marks, symbols = ("<mask>", "<sep>", "<cls>", "<|user|>"), ("<tool>",)
+    config = TokenizerConfig(vocab_size=700, control_symbols=marks, user_symbols=symbols)
+    data = train(real_parts(), config).rows["data"][0].as_py()
+    oracle = SentencePieceProcessor(model_proto=data)
+    assert [oracle.id_to_piece(number) for number in range(4, 11)] == [*marks, "\n", "\t", "<tool>"]
+    assert all(oracle.is_control(oracle.piece_to_id(mark)) for mark in marks)
+    ids = oracle.encode("<|user|> <tool>")
+    assert oracle.piece_to_id("<|user|>") not in ids
+    assert oracle.piece_to_id("<tool>") in ids
+    assert oracle.decode(ids) == "<|user|> <tool>"
+
+
+@pytest.mark.parametrize(
+    "symbol", ["", "a b", "\n", "<s>", "<pad>", "<0x0A>", "a,b", "▁", "x\u2585", "\0", "<twice>"]
+)
+@pytest.mark.parametrize("name", ["control_symbols", "user_symbols"])
+def test_symbols_that_the_trainer_would_not_keep_are_refused(name, symbol):
+    with pytest.raises(RecipeError, match=f"tokenizer.{name} has"):
+        TokenizerConfig(**{name: (symbol, "<twice>")})
+
+
+def test_a_unigram_model_is_trained_and_an_unknown_type_refused():
+    config = TokenizerConfig(vocab_size=600, model_type="unigram")
+    first, second = (train(real_parts(), config) for _ in range(2))
+    assert first.rows.equals(second.rows)
+    tokenizer = tokenizer_of(first.rows)
+    for text in real_texts():
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    with pytest.raises(RecipeError, match="use bpe or unigram"):
+        TokenizerConfig(model_type="word")
+
+
+def test_a_given_model_is_taken_as_it_is_and_measured(tmp_path, output):
+    path = tmp_path / "theirs.model"
+    path.write_bytes(output.rows["data"][0].as_py())
+    config = with_model_digest(TokenizerConfig(model=str(path)))
+    given = train(real_parts(), config)
+    assert given.rows.equals(output.rows)
+    same = ("num_pieces", "bytes_per_token", "by_source", "unused_pieces", "measured_on")
+    assert given.facts == {name: output.facts[name] for name in same}
+    assert train([], config).facts == {"num_pieces": 800}
+    path.write_bytes(path.read_bytes() + b"\n\0")
+    with pytest.raises(RecipeError, match="was changed meanwhile"):
+        train(real_parts(), config)
+
+
+def test_a_given_model_that_cannot_be_used_is_refused_before_anything_runs(tmp_path):
+    path = tmp_path / "theirs.model"
+    for content in (None, b"junk"):
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(RecipeError, match=r"tokenizer\.model: "):
+            with_model_digest(TokenizerConfig(model=str(path)))
+    assert with_model_digest(CONFIG) is CONFIG
+
+
+def test_bytes_per_token_are_told_by_source():
+    table = curated(real_texts())
+    sources = pa.array(["b" if i % 2 else "a" for i in range(len(table))])
+    field = table.schema.field("source")
+    table = table.set_column(table.schema.get_field_index("source"), field, sources)
+    output = train([table])
+    tokenizer = tokenizer_of(output.rows)
+    for source, parity in (("a", 0), ("b", 1)):
+        texts = [t for i, t in enumerate(real_texts()) if i % 5 == 0 and i % 2 == parity]
+        num_tokens = sum(len(tokenizer.encode(text)) for text in texts)
+        num_bytes = sum(len(text.encode()) for text in texts)
+        assert output.facts["by_source"][source] == num_bytes / num_tokens
+    assert list(output.facts["by_source"]) == ["a", "b"]
 
 
 def test_an_error_in_reading_is_not_taken_for_the_end_of_the_text():

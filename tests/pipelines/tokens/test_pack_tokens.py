@@ -94,8 +94,8 @@ def test_any_text_is_packed_exactly(tmp_path_factory, trained, oracle):
 def test_neither_chunks_of_arrow_nor_batches_show(tmp_path, trained, monkeypatch):
     table = curated(real_texts())
     contents = []
-    for number, chars in enumerate((1, 10_000, 1 << 30)):
-        monkeypatch.setattr(module, "_BATCH_CHARS", chars)
+    for number, size_bytes in enumerate((1, 10_000, 1 << 30)):
+        monkeypatch.setattr(module, "_SLICE_BYTES", size_bytes)
         chunked = pa.concat_tables([table.slice(0, 3), table.slice(3)]) if number else table
         folder = tmp_path / str(number)
         folder.mkdir()

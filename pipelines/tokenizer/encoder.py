@@ -1,0 +1,210 @@
+"""The ids of texts, as SentencePiece gives them, by looking up the chunks that texts repeat.
+
+A text is cut where its ids are sure to be those of its chunks (`pipelines.tokenizer.boundaries`).
+A chunk that is new is encoded once (`pipelines.tokenizer.new_chunks`), and a compiled table
+remembers it (`pipelines.kernels.chunk_table`). With a unigram model the sum of scores that a text
+has come to can decide between two equally good divisions of a chunk: a text with such a chunk is
+encoded whole (`pipelines.tokenizer.chunk_trust`).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from sentencepiece import SentencePieceProcessor
+
+from data_contracts.errors import InputError
+from pipelines.kernels.buffers import TextBuffers, text_buffers
+from pipelines.kernels.chunk_ids import Marks, count_ids, emit, no_ids
+from pipelines.kernels.chunk_table import (
+    MAX_TRUST,
+    ChunkTable,
+    Misses,
+    empty_table,
+    look_up,
+    misses_of,
+    room_for_misses,
+    settle,
+    with_room,
+    with_slots,
+)
+from pipelines.kernels.chunks import cut_chunks, room_for_chunks
+from pipelines.kernels.joined_pairs import slot_shift
+from pipelines.kernels.spaces import normalise_spaces
+from pipelines.tokenizer.boundaries import joined_pairs, why_not_cut
+from pipelines.tokenizer.chunk_trust import ChunkTrust
+from pipelines.tokenizer.model_proto import read_spec
+from pipelines.tokenizer.new_chunks import NewChunks, ask, slices
+
+PORTION = 1 << 15  # chunks that are looked up at a time
+MAX_TABLE_BYTES = 256 << 20
+
+_FEWEST_SLOTS = 4 * PORTION
+
+
+class Encoded(NamedTuple):
+    """Ids of ``n`` texts: text ``i`` has ``ids[offsets[i]:offsets[i + 1]]``.
+
+    ``offsets`` int64 [n + 1], ``ids`` int32.
+    """
+
+    offsets: np.ndarray
+    ids: np.ndarray
+
+
+class ChunkEncoder:
+    """Encodes texts with a SentencePiece model; for one thread at a time.
+
+    Ids do not depend on what was encoded before. The table grows up to about ``max_table_bytes``;
+    when it is full it begins again, empty. Texts of a unigram model are cut only if ``cut_unigram``
+    says so: SentencePiece's own search is faster, see ``docs/benchmarks.md``.
+
+    ``why_whole`` says why every text is encoded whole, or is None; ``num_texts``, ``num_whole`` and
+    ``num_new`` count texts, those of them that were encoded whole, and chunks that the table did
+    not know.
+
+    Raises:
+        Damaged: if ``model`` is not a SentencePiece model.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        max_table_bytes: int = MAX_TABLE_BYTES,
+        cut_unigram: bool = False,
+    ) -> None:
+        spec = read_spec(model)
+        self.why_whole = why_not_cut(spec)
+        if spec.model_type == "unigram" and not cut_unigram:
+            self.why_whole = "SentencePiece's search for a unigram model is faster"
+        self.num_texts = self.num_whole = self.num_new = 0
+        self._spec = spec
+        self._whole = SentencePieceProcessor(model_proto=model)
+        self._new = NewChunks(model, spec)
+        self._joined = joined_pairs(spec)
+        self._unknown = -1 if spec.byte_fallback else self._whole.unk_id()
+        self._trust = ChunkTrust(spec) if spec.model_type == "unigram" else None
+        self._max_table_bytes = max_table_bytes
+        self._table = empty_table(_FEWEST_SLOTS)
+
+    @property
+    def table_bytes(self) -> int:
+        """Memory that the table takes."""
+        return self._table.size_bytes
+
+    def encode(self, texts: pa.Array, *, bos: int = -1, eos: int = -1) -> Encoded:
+        """Return the ids of each text, between ``bos`` and ``eos`` where they are not -1.
+
+        Raises:
+            UsageError: if ``texts`` are no column of strings, or one is null.
+            InputError: if a text is not UTF-8, or if more of one than SentencePiece has
+                memory for would have to be encoded at once.
+        """
+        buffers = _checked(texts)
+        marks = Marks(bos, eos, self._unknown)
+        self.num_texts += buffers.num_texts
+        if self.why_whole:
+            return self._encode_whole(buffers, np.arange(buffers.num_texts), marks)
+        spec = self._spec
+        prefix = spec.add_dummy_prefix and not spec.space_is_suffix
+        suffix = spec.add_dummy_prefix and spec.space_is_suffix
+        normal = normalise_spaces(buffers, spec.remove_extra_spaces, prefix, suffix)
+        encoded, doubtful = self._encode_chunks(normal, marks)
+        if doubtful.size == 0:
+            return encoded
+        return _with_texts(encoded, doubtful, self._encode_whole(buffers, doubtful, marks))
+
+    def _encode_whole(self, texts: TextBuffers, rows: np.ndarray, marks: Marks) -> Encoded:
+        """Return the ids of some texts, each as SentencePiece gives them."""
+        self.num_whole += rows.size
+        pieces = slices(texts.data, texts.offsets[rows], texts.offsets[rows + 1])
+        ids, offsets = ask(self._whole, pieces)
+        before, after = [marks.bos] * (marks.bos >= 0), [marks.eos] * (marks.eos >= 0)
+        framed = [
+            part for start, end in pairwise(offsets) for part in (before, ids[start:end], after)
+        ]
+        num_marks = (len(before) + len(after)) * np.arange(offsets.size)
+        return Encoded(offsets + num_marks, np.concatenate([*framed, []]).astype(np.int32))
+
+    def _encode_chunks(self, texts: TextBuffers, marks: Marks) -> tuple[Encoded, np.ndarray]:
+        """Return the ids of texts by their chunks, and the rows that must be encoded whole."""
+        done = no_ids(texts.num_texts)
+        out = np.empty((texts.data.size >> 2) + PORTION, np.int32)
+        chunks, misses = room_for_chunks(PORTION), room_for_misses(PORTION)
+        values = np.empty(PORTION, np.int64)
+        shift = slot_shift(self._joined.others)
+        weights = self._trust.weights if self._trust else np.zeros(0)
+        row, at = 0, int(texts.offsets[0])
+        while row < texts.num_texts:
+            table = self._with_free_slots()
+            begin = at
+            row, at, num_cut = cut_chunks(
+                *texts, row, at, *self._joined, shift, table.seed, *chunks
+            )
+            ends, keys, found = chunks.ends[:num_cut], chunks.keys[:num_cut], values[:num_cut]
+            num_missed = look_up(texts.data, begin, ends, keys, *table, found, *misses)
+            new = self._settle(texts.data, misses_of(misses, num_missed))
+            out = _with_space(out, done.num_written, count_ids(found, new[1]))
+            emit(found, self._table.ids, *new, weights, *marks, out, *done)
+        encoded = Encoded(done.offsets, out[: done.num_written])
+        return encoded, np.flatnonzero(done.doubtful)
+
+    def _with_free_slots(self) -> ChunkTable:
+        """Return the table with room for a portion of misses: larger, or begun again."""
+        table = self._table
+        if table.num_chunks + PORTION > table.num_slots // 2:
+            if table.size_bytes + table.slots.nbytes <= self._max_table_bytes:
+                self._table = with_slots(table, 2 * table.num_slots)
+            else:
+                self._table = empty_table(_FEWEST_SLOTS)
+        return self._table
+
+    def _settle(
+        self, data: np.ndarray, misses: Misses
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Put misses into the table; return their ids, where each one's begin, and their trust."""
+        num_new = misses.starts.size
+        self.num_new += num_new
+        ids, offsets = self._new.encode(data, misses.starts, misses.ends)
+        trusts = np.full(num_new, MAX_TRUST)
+        if self._trust and num_new:
+            trusts = self._trust.of(slices(data, misses.starts, misses.ends), ids, offsets)
+        num_bytes = int((misses.ends - misses.starts)[misses.slots >= 0].sum())
+        table = with_room(self._table, num_bytes, ids.size + num_new)
+        settle(data, *misses, ids, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
+        self._table = table
+        return ids, offsets, trusts
+
+
+def _checked(texts: pa.Array) -> TextBuffers:
+    """Return the buffers of texts that are UTF-8, without which a chunk could end anywhere."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"a text is not UTF-8 ({error}); ingest it again.") from error
+    return text_buffers(texts)
+
+
+def _with_space(out: np.ndarray, used: int, more: int) -> np.ndarray:
+    if used + more <= out.size:
+        return out
+    grown = np.empty(max(out.size * 3 // 2, used + more), out.dtype)
+    grown[:used] = out[:used]
+    return grown
+
+
+def _with_texts(encoded: Encoded, rows: np.ndarray, others: Encoded) -> Encoded:
+    """Return the ids with those of some texts, by row, replaced."""
+    lengths = np.diff(encoded.offsets)
+    lengths[rows] = np.diff(others.offsets)
+    kept, last = [], 0
+    for index, row in enumerate(rows):
+        kept.append(encoded.ids[last : encoded.offsets[row]])
+        kept.append(others.ids[others.offsets[index] : others.offsets[index + 1]])
+        last = encoded.offsets[row + 1]
+    kept.append(encoded.ids[last:])
+    return Encoded(np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(kept))

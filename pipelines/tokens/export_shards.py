@@ -1,0 +1,105 @@
+"""Token shards under the names, and with the sidecars, that other trainers ask for.
+
+The tokens are the same bytes everywhere; llm.c's files begin with a header::
+
+    megatron   NNNNN_SHARD.bin, .idx                    megatron.core IndexedDataset
+    datatrove  NNNNN_SHARD.ds, .ds.index, .ds.metadata  datatrove and nanotron
+    olmo       NNNNN_SHARD.npy, .csv.gz                 OLMo-core: no NPY header, whatever the name
+    llmc       NNNNN_SHARD.bin                          llm.c, modded-nanogpt: 256 <i4, then <u2
+
+``.ds.index`` is where each document ends, in tokens, ``<u8``; ``.csv.gz`` has a row ``start,end``
+in tokens for each. Source: ``megatron/core/datasets/indexed_dataset.py``;
+``datatrove/pipeline/tokens/tokenizer.py`` 0.10; OLMo-core's ``data/utils.py``; llm.c's
+``dev/data/data_common.py``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from data_contracts.errors import InputError, UsageError
+from data_contracts.shards import Shard, ShardSet, Vocabulary, megatron_index
+
+_LLMC_MAGIC, _LLMC_VERSION, _LLMC_HEADER = 20240520, 1, 256
+_COPIED_TOKENS = 1 << 24  # at a time
+
+_Writer = Callable[[Path, Shard, Vocabulary], None]
+
+
+def export_shards(shards: ShardSet, folder: Path, layout: str) -> list[Path]:
+    """Write the shards, numbered in their order, and return the new files, sorted.
+
+    Nothing lies in ``folder`` before all does.
+
+    Raises:
+        UsageError: if there is no such layout, or the folder exists.
+        InputError: if the layout cannot hold the shards.
+    """
+    if layout not in LAYOUTS:
+        raise UsageError(f"There is no layout {layout!r}; use {', '.join(LAYOUTS)}.")
+    if folder.exists():
+        raise UsageError(f"{folder} exists; name a folder that does not, or remove it.")
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        for number, shard in enumerate(shards.shards):
+            LAYOUTS[layout](unfinished / f"{number:05d}_{shard.name}", shard, shards.vocabulary)
+        unfinished.rename(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return sorted(folder.iterdir())
+
+
+def _megatron(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
+    _write_tokens(Path(f"{base}.bin"), shard)
+    index = megatron_index(np.diff(shard.offsets), vocabulary.dtype)
+    Path(f"{base}.idx").write_bytes(index)
+
+
+def _datatrove(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
+    _write_tokens(Path(f"{base}.ds"), shard)
+    Path(f"{base}.ds.index").write_bytes(shard.offsets[1:].astype("<u8").tobytes())
+    count, size = len(shard.tokens), np.dtype(vocabulary.dtype).itemsize
+    lines = [f"{vocabulary.tokenizer_digest}|{size}", str(count), f"{count / 1e6:.3g} MT"]
+    Path(f"{base}.ds.metadata").write_text("\n".join(lines))
+
+
+def _olmo(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
+    _write_tokens(Path(f"{base}.npy"), shard)
+    rows = "".join(f"{start},{end}\n" for start, end in pairwise(shard.offsets.tolist()))
+    Path(f"{base}.csv.gz").write_bytes(gzip.compress(rows.encode(), mtime=0))
+
+
+def _llmc(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
+    count = len(shard.tokens)
+    if vocabulary.dtype != "<u2" or count >= 2**31:
+        raise InputError(
+            f"llm.c reads ids of 16 bits and less than 2**31 of them a file; {shard.name} has "
+            f"{count:,} of a vocabulary of {vocabulary.vocab_size:,}."
+        )
+    header = np.zeros(_LLMC_HEADER, "<i4")
+    header[:3] = _LLMC_MAGIC, _LLMC_VERSION, count
+    _write_tokens(Path(f"{base}.bin"), shard, header.tobytes())
+
+
+def _write_tokens(path: Path, shard: Shard, header: bytes = b"") -> None:
+    with path.open("xb") as file:
+        file.write(header)
+        for start in range(0, len(shard.tokens), _COPIED_TOKENS):
+            file.write(shard.tokens[start : start + _COPIED_TOKENS].tobytes())
+
+
+LAYOUTS: dict[str, _Writer] = {
+    "megatron": _megatron,
+    "datatrove": _datatrove,
+    "olmo": _olmo,
+    "llmc": _llmc,
+}

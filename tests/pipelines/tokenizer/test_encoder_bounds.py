@@ -1,0 +1,43 @@
+"""The kernels of encoding under numba's bounds checks, on hostile texts and of both model types."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import random, sys
+sys.path[:0] = sys.argv[1:3]
+import pyarrow as pa
+from models import train
+from pipelines.tokenizer import encoder as module
+
+module.PORTION, module._FEWEST_SLOTS = 37, 128
+rng = random.Random(7)
+alphabet = ["a", "b", " ", "  ", "\\u2581", "\\n", "\\u00e9", "\\u4e2d", "\\U0010ffff", "self"]
+texts = ["", "\\U0010ffff", "\\u2581", "a" * 300, " " * 256, "self" * 64]
+texts += ["".join(rng.choices(alphabet, k=rng.randrange(30))) for _ in range(1500)]
+for model_type in ("bpe", "unigram"):
+    for dummy in (False, True):
+        model = train(400, model_type=model_type, byte_fallback=True, add_dummy_prefix=dummy,
+                      remove_extra_whitespaces=dummy)
+        coder = module.ChunkEncoder(model, max_table_bytes=9000, cut_unigram=True)
+        print(coder.encode(pa.array(texts)).ids.size)
+"""
+
+
+@pytest.mark.slow
+def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(here), str(here.parent)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 4

@@ -1,0 +1,124 @@
+"""Exported files against readers written from each trainer's own, and datatrove's itself."""
+
+import csv
+import gzip
+import os
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_contracts.errors import InputError, UsageError
+from data_contracts.shards import Vocabulary, open_shards, write_index, write_shard
+from pipelines.tokens.export_shards import LAYOUTS, export_shards
+
+SMALL = Vocabulary(600, bos_id=1, eos_id=2, pad_id=3, tokenizer_digest="ab" * 20)
+LARGE = replace(SMALL, vocab_size=70_000)
+DOCUMENTS = [[1, 5, 6, 599, 2], [1, 2], [1, *range(10, 400), 2]]
+TOKENS = [token for document in DOCUMENTS for token in document]
+
+
+@pytest.fixture(params=[SMALL, LARGE], ids=["u2", "i4"])
+def shards(request, tmp_path):
+    """Return two shards: three documents, and none."""
+    source = tmp_path / "source"
+    source.mkdir()
+    arrays = [np.array(document) for document in DOCUMENTS]
+    entries = [
+        write_shard(source, "train", arrays, [9] * 3, request.param.dtype),
+        write_shard(source, "empty", [], [], request.param.dtype),
+    ]
+    write_index(source, request.param, entries)
+    return open_shards(source)
+
+
+def documents(tokens, ends):
+    return [tokens[start:end].tolist() for start, end in pairwise([0, *ends])]
+
+
+def test_megatron(shards, tmp_path):
+    export_shards(shards, tmp_path / "out", "megatron")
+    for name in ("train", "empty"):
+        for suffix in (".bin", ".idx"):
+            (found,) = (tmp_path / "out").glob(f"*_{name}{suffix}")
+            assert found.read_bytes() == (tmp_path / "source" / f"{name}{suffix}").read_bytes()
+
+
+def test_datatrove(shards, tmp_path):
+    files = export_shards(shards, tmp_path / "out", "datatrove")
+    names = [f"{base}.ds{end}" for base in ("00000_train", "00001_empty")
+             for end in ("", ".index", ".metadata")]  # fmt: skip
+    assert [path.name for path in files] == names
+    ends = np.fromfile(files[1], np.uint64).tolist()
+    dtype = {2: np.uint16, 4: np.uint32}[shards.shards[0].tokens.itemsize]
+    assert documents(np.fromfile(files[0], dtype), ends) == DOCUMENTS
+    tokenizer, count, _ = files[2].read_text().split("\n")
+    assert (tokenizer, int(count)) == (f"{'ab' * 20}|{dtype().itemsize}", 399)
+
+
+def test_olmo(shards, tmp_path):
+    files = export_shards(shards, tmp_path / "out", "olmo")
+    by_name = {path.name: path for path in files}
+    dtype = {2: np.uint16, 4: np.uint32}[shards.shards[0].tokens.itemsize]
+    tokens = np.memmap(by_name["00000_train.npy"], dtype, mode="r")
+    with gzip.open(by_name["00000_train.csv.gz"], "rt") as rows:
+        bounds = [(int(start), int(end)) for start, end in csv.reader(rows)]
+    assert [tokens[start:end].tolist() for start, end in bounds] == DOCUMENTS
+    ends = (np.flatnonzero(tokens == 2) + 1).tolist()  # found by EOS, as local files are
+    assert documents(tokens, ends) == DOCUMENTS
+
+
+def test_llmc(shards, tmp_path):
+    if shards.vocabulary == LARGE:
+        with pytest.raises(InputError, match=r"ids of 16 bits .* a vocabulary of 70,000"):
+            export_shards(shards, tmp_path / "out", "llmc")
+        assert [path.name for path in tmp_path.iterdir()] == ["source"]
+        return
+    train, empty = export_shards(shards, tmp_path / "out", "llmc")
+    assert struct.unpack_from("<256i", train.read_bytes()) == (20240520, 1, 399, *[0] * 253)
+    assert np.fromfile(train, "<u2", offset=1024).tolist() == TOKENS
+    assert len(empty.read_bytes()) == 1024
+
+
+def test_nothing_is_left_or_overwritten_when_it_goes_wrong(shards, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="use megatron, datatrove, olmo, llmc"):
+        export_shards(shards, tmp_path / "out", "litdata")
+    with pytest.raises(UsageError, match="exists"):
+        export_shards(shards, tmp_path / "source", "olmo")
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(LAYOUTS, "olmo", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        export_shards(shards, tmp_path / "out", "olmo")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+PROGRAM = """
+import sys
+sys.path.append(sys.argv[1])
+from datatrove.utils.dataset import DatatroveFileDataset
+size = int(sys.argv[3])
+data = DatatroveFileDataset(sys.argv[2], 56, token_size=size, return_positions=True)
+print(len(data), [i for w in range(len(data)) for i in data[w]["input_ids"].tolist()])
+"""
+
+
+@pytest.mark.peer
+def test_datatrove_reads_it(shards, tmp_path):
+    (packages,) = Path(__file__).parents[3].glob(".venv-peers/lib/python3*/site-packages")
+    files = export_shards(shards, tmp_path / "out", "datatrove")
+    size = str(shards.shards[0].tokens.itemsize)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(packages), str(files[0]), size],
+        capture_output=True, text=True, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    count, _, ids = done.stdout.partition(" ")
+    assert (int(count), ids.strip()) == (7, str(TOKENS))
