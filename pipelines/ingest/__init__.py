@@ -11,5 +11,6 @@ Web pages: ``html.py`` reads files of them; ``extract.py`` hands each to a proce
 ``extract_fast.py``. Archives of a crawl: ``gzip_members.py`` and ``warc_frames.py`` find the
 records, whatever is damaged, ``warc.py`` reads them and ``http_body.py`` undoes their encodings.
 Wikipedia: ``wikipedia_pages.py`` finds the pages of a dump, ``wikipedia.py`` reads them, and
-``wikitext.py`` makes prose of them (``wikitext_spans.py`` takes out what is none). A reader of one stream is told where it stands by ``place.py``.
+``wikitext.py`` makes prose of them (``wikitext_spans.py`` takes out what is none). A reader of one
+stream is told where it stands by ``place.py``.
 """
