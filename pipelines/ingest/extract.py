@@ -2,7 +2,7 @@
 
 What reads pages holds the GIL, so they go to processes that all partitions of this process share.
 They are started anew (not forked) and import only what reads pages. Where the process may have no
-children (a worker of Dask), pages are read in place.
+children (a worker of Dask), or there is one core, pages are read in place.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -145,13 +146,20 @@ def _dead(record: Record) -> InputError:
     _POOLS.drop()
     origin = record.origin
     return InputError(
-        f"{origin.uri} at {origin.position}: a process that extracts pages died there or close by "
-        "(out of memory?); run again, with fewer workers or a lower ingest.max_page_bytes."
+        f"{origin.uri} at {origin.position}: a process that extracts pages died there or close by. "
+        "If memory ran out, run again with fewer workers or a lower ingest.max_page_bytes; "
+        'a script of your own must do its work under `if __name__ == "__main__":`.'
     )
 
 
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _can_start_anew() -> bool:
+    """Return whether a new process could import the main module: not where it came by a pipe."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    return path is None or os.path.exists(path)
 
 
 def _start() -> None:
@@ -168,7 +176,8 @@ class _Pools:
 
     def pool(self) -> ProcessPoolExecutor | None:
         """Return the pool, or None where pages are to be extracted in place."""
-        if multiprocessing.current_process().daemon or _num_cores() == 1:
+        is_daemon = multiprocessing.current_process().daemon
+        if is_daemon or _num_cores() == 1 or not _can_start_anew():
             return None
         with self._lock:
             if self._pool is None:

@@ -38,7 +38,8 @@ def read_page(data: bytes, charset: str | None, config: IngestConfig) -> PageTex
     if len(data) > config.max_page_bytes:
         raise ValueError(f"the page has over max_page_bytes = {config.max_page_bytes}")
     decoded = decode_page(data, charset, config.encoding_errors == "repair")
-    _check_shape(decoded.text, config)
+    is_utf8 = decoded.codec == "utf-8" and not decoded.num_repairs
+    _check_shape(data if is_utf8 else decoded.text.encode("utf-8", "replace"), config)
     text = extract_text(decoded.text, config.extractor)
     return PageText(text, decoded.codec, _title(decoded.text), decoded.num_repairs)
 
@@ -79,9 +80,8 @@ def read_up_to(stream: BinaryIO, max_bytes: int) -> bytes:
     return b"".join(blocks)
 
 
-def _check_shape(html: str, config: IngestConfig) -> None:
-    data = html.encode("utf-8", "replace")
-    shape = page_shape(data, config.max_page_nodes, config.max_page_depth)
+def _check_shape(html: bytes, config: IngestConfig) -> None:
+    shape = page_shape(html, config.max_page_nodes, config.max_page_depth)
     if shape.num_tags > config.max_page_nodes:
         raise ValueError(f"the page has over max_page_nodes = {config.max_page_nodes} tags")
     if shape.depth > config.max_page_depth:

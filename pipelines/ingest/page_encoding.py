@@ -15,6 +15,8 @@ from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 PRESCAN_BYTES = 65_536  # the standard asks for 1,024 and lets a parser honour what comes later
 
+_MAX_LABEL_BYTES = 1024  # from "charset" to the end of the tag
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -30,7 +32,7 @@ _WIDER = {
 }
 _MORE_LABELS = {"x-mac-cyrillic": "mac-cyrillic", "x-mac-ukrainian": "mac-cyrillic"}
 
-_TAG = re.compile(rb"<(?:!--|meta(?=[\s/])|/?[a-zA-Z][^\s>]*|[!/?])", re.IGNORECASE)
+_TAG = re.compile(rb"<(?:!--|(?i:meta)(?=[\s/])|/?[a-zA-Z][^\s>]*|[!/?])")
 _ATTRIBUTE = re.compile(
     rb"[\s/]*+(?:>|([^\s/>][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*)))?)"
 )
@@ -102,6 +104,8 @@ def codec_of(label: str | None) -> str | None:
 def prescan(data: bytes) -> str | None:
     """Return the codec that a ``meta`` in the first `PRESCAN_BYTES` declares, None without one."""
     at, head = 0, data[:PRESCAN_BYTES]
+    last = head.lower().rfind(b"charset")
+    head = head[: last + _MAX_LABEL_BYTES] if last >= 0 else b""
     while found := _TAG.search(head, at):
         tag = found[0].lower()
         at = found.end()

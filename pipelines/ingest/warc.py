@@ -29,6 +29,7 @@ TEXT_TYPES = frozenset(("text/plain",))
 
 _READ = frozenset(("response", "resource", "conversion"))
 _KNOWN = _READ | {"request", "metadata", "revisit", "warcinfo", "continuation", "untyped"}
+_USUAL_TYPE, _USUAL_KINDS = b"\r\nWARC-Type: ", {kind.encode(): kind for kind in _KNOWN}
 _TYPE = re.compile(rb"(?im)^WARC-Type[ \t]*:[ \t]*([A-Za-z-]+)")
 _ARC = b"filedesc://"
 _OF_CRAWLER = re.compile(r"(?!https?:|ftps?:|file:)[A-Za-z][A-Za-z0-9+.-]*:")  # logs, manifests
@@ -50,12 +51,13 @@ def read(
     is to be given as it lies there, one member for each record. ``facts["records_framed"]`` grows
     by the records that were framed and not passed over, ``facts["skipped"]`` by those that were.
     """
-    yield from extract_each(_items(stream, place, config, facts))
+    yield from extract_each(open_records(stream, place, config, facts))
 
 
-def _items(
+def open_records(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item | Pending]:
+    """Yield the documents of an archive as `read` does, web pages before they are read."""
     skipped: Counter[str] = Counter(facts.get("skipped", {}))
     pieces = read_pieces(stream, place.uri.lower().endswith(".gz"), BEGINS)
     for ordinal, frame in enumerate(frame_records(pieces, config.max_record_bytes), 1):
@@ -76,8 +78,7 @@ def _read_frame(
         is_arc = frame.raw.startswith(_ARC)
         error = "an ARC file, which is not read; convert it to WARC" if is_arc else frame.error
         return Unreadable(origin, error, frame.raw)
-    declared = _TYPE.search(frame.data, 0, frame.num_header_bytes)
-    kind = declared[1].decode().lower() if declared else "untyped"
+    kind = _kind(frame)
     if kind not in _READ:
         raise _Skipped(f"warc.{kind if kind in _KNOWN else 'other_type'}")
     try:
@@ -96,6 +97,17 @@ def _read_frame(
         return _open(record, kind, document, config)
     except ValueError as error:
         return Unreadable(origin, str(error), document.raw, document.key)
+
+
+def _kind(frame: Frame) -> str:
+    at = frame.data.find(_USUAL_TYPE, 0, frame.num_header_bytes)  # far quicker than the search
+    if at >= 0:
+        start = at + len(_USUAL_TYPE)
+        value = frame.data[start : frame.data.find(b"\r", start)].lower()
+        if value in _USUAL_KINDS:
+            return _USUAL_KINDS[value]
+    declared = _TYPE.search(frame.data, 0, frame.num_header_bytes)
+    return declared[1].decode().lower() if declared else "untyped"
 
 
 def _plain(value: str | None) -> str | None:

@@ -69,9 +69,10 @@ def _measure(
     height = num_open = num_foreign = num_tags = most_attributes = deepest = 0
     at, size = 0, data.size
     while at < size and num_tags <= max_tags and deepest <= max_depth:
-        if data[at] != _LT or at + 1 >= size:
+        while at < size and data[at] != _LT:
             at += 1
-            continue
+        if at + 1 >= size:
+            break
         is_end = data[at + 1] == _SLASH
         start = at + 1 + is_end
         if start >= size or not _is_letter(data[start]):
@@ -201,11 +202,15 @@ def _after_value(data: np.ndarray, at: int) -> int:
 @compiled
 def _after_raw(data: np.ndarray, at: int, name: np.uint64) -> int:
     """Return where the end tag of a raw text element begins."""
-    while at + 1 < data.size:
-        if data[at] == _LT and data[at + 1] == _SLASH and _name(data, at + 2)[0] == name:
+    last = data.size - 1
+    while True:
+        while at < last and data[at] != _LT:
+            at += 1
+        if at >= last:
+            return data.size
+        if data[at + 1] == _SLASH and _name(data, at + 2)[0] == name:
             return at
         at += 1
-    return data.size
 
 
 @compiled

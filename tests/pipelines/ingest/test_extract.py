@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -51,6 +53,12 @@ def test_where_there_may_be_no_processes_the_same_comes_out(
     in_processes = list(extract_each(items(40)))
     monkeypatch.setattr(extract._POOLS, "pool", lambda: None)
     assert list(extract_each(items(40))) == in_processes
+
+
+def test_a_main_module_that_came_by_a_pipe_needs_no_processes() -> None:
+    code = "from pipelines.ingest.extract import _POOLS; print(_POOLS.pool())"
+    done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("None\n", 0), done.stderr
 
 
 def test_no_more_than_a_window_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
