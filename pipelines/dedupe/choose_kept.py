@@ -3,7 +3,8 @@
 Stands after the policy, so that a document never loses to one that the policy drops. Of each class
 of equal documents the first in the order of ``prefer`` stands for all, ties by doc_id. These are
 walked in the same order, and one is dropped, with its class, if it is a verified near-duplicate of
-one that is kept already. Every dropped document's row names the kept one.
+one that is kept already and may go for it: of a text and a longer one that holds it, the longer one
+never goes. Every dropped document's row names the kept one.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.documents import CHOICES, DIFFERENCES_FROM
+from data_contracts.documents import CHOICES
 from data_contracts.errors import RecipeError
-from pipelines.dedupe.verify import Verify, VerifyConfig, condition
+from pipelines.dedupe.verify import Verify, VerifyConfig, may_go
 from pipelines.dedupe.walk import walk
 from pipelines.sql import query, quoted
 from store.step import Inputs, Output, Part, Step
 
-VERSION = 2
+VERSION = 3
 
 PINNED = "is_pinned"
 _ORDER = re.compile(r"(?P<signal>[a-z_][a-z0-9_]*)( +(?P<way>asc|desc))?", re.IGNORECASE)
@@ -46,11 +47,6 @@ class ChoiceConfig:
 
     def __post_init__(self) -> None:
         self.rule()
-        if self.verify == "strict" and self.min_jaccard < DIFFERENCES_FROM:
-            raise RecipeError(
-                f"dedupe.min_jaccard is {self.min_jaccard}; what texts differ in is known from a "
-                f"similarity of {DIFFERENCES_FROM}: give at least that, or verify = 'jaccard'."
-            )
 
     def rule(self) -> VerifyConfig:
         """Return which pairs are duplicates; raises RecipeError as `VerifyConfig` does."""
@@ -131,13 +127,17 @@ def _kept_rows(number: int, part: Part) -> pa.Table:
 def _near(pairs: pa.Table, classes: pa.Table, signals: pa.Table, config: ChoiceConfig) -> pa.Table:
     """Return the classes that near-duplicates drop whole, each with the document kept for it."""
     tables = {"pairs": pairs, "classes": classes}
-    passing = query(_PASSING_SQL.format(condition=condition(config.rule())), _PASSING, **tables)
+    rule = config.rule()
+    sql = _PASSING_SQL.format(left_goes=may_go(rule, "left"), right_goes=may_go(rule, "right"))
+    passing = query(sql, _PASSING, **tables)
     if not len(passing):
         return _NEAR.empty_table()
     ranked_sql = _RANKED_SQL.format(order=_order_by(config.prefer))
     ranked = query(ranked_sql, _RANKED, passing=passing, signals=signals)
     places = [pc.index_in(passing[side], ranked["doc_id"]) for side in ("left_best", "right_best")]
     left, right = (place.to_numpy() for place in places)
+    goes = np.where(left > right, passing["left_goes"].to_numpy(), passing["right_goes"].to_numpy())
+    passing, left, right = passing.filter(pa.array(goes)), left[goes], right[goes]
     num_pinned = pc.sum(ranked[PINNED], min_count=0).as_py()
     likeness = (passing["jaccard"].to_numpy(), passing["containment"].to_numpy())
     dropped = walk(left, right, *likeness, num_pinned)
@@ -191,12 +191,17 @@ _PASSING = pa.schema(
         ("right_best", pa.string()),
         ("jaccard", pa.float64()),
         ("containment", pa.float64()),
+        ("left_goes", pa.bool_()),
+        ("right_goes", pa.bool_()),
     ]
 )
 _PASSING_SQL = """
 WITH bests AS (SELECT DISTINCT centre, best FROM classes)
-SELECT l.best AS left_best, r.best AS right_best, jaccard, containment
-FROM (SELECT * FROM pairs WHERE {condition}) AS p
+SELECT l.best AS left_best, r.best AS right_best, jaccard, containment, left_goes, right_goes
+FROM (
+    SELECT *, {left_goes} AS left_goes, {right_goes} AS right_goes
+    FROM pairs WHERE left_goes OR right_goes
+) AS p
 JOIN bests AS l ON l.centre = p.left_id JOIN bests AS r ON r.centre = p.right_id
 ORDER BY left_best, right_best
 """
