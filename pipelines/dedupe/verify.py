@@ -25,6 +25,7 @@ _JACCARD_OF_A_DROPPED_WORD = 0.95
 # headline many have capitals. What is lost with them is little only beside much that is the same.
 _MAX_LOST_WORDS, _MAX_LOST_PLAIN = 15, 5
 _JACCARD_OF_A_LOST_LINE = 0.85
+_MAX_LOST_OF_BOTH = 30  # a line that stands against far more is no headline
 # Of texts in two frames the words of the core are compared: fewer are no article.
 _MIN_CORE_WORDS = 40
 
@@ -40,7 +41,8 @@ _STRICT = (
 _LOST = (
     "{side}_lost = 0 OR ("
     f"jaccard >= {_JACCARD_OF_A_LOST_LINE} AND {{side}}_lost <= {_MAX_LOST_WORDS}"
-    f" AND {{side}}_lost_plain <= {_MAX_LOST_PLAIN})"
+    f" AND {{side}}_lost_plain <= {_MAX_LOST_PLAIN}"
+    f" AND greatest(left_lost, right_lost) <= {_MAX_LOST_OF_BOTH})"
 )
 _CORE = (
     f"core_words >= {_MIN_CORE_WORDS} AND core_words >= {{least}} * (core_words + slips + doubtful"

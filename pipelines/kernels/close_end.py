@@ -24,6 +24,7 @@ from pipelines.kernels.stretches import (
     align,
 )
 from pipelines.kernels.text_ends import (
+    FREE,
     INLINE,
     INLINE_PLAIN,
     LINE_EDGE,
@@ -49,7 +50,8 @@ def read_ends(
 ) -> None:
     """Count the ends of two texts in ``ends``: int64 of head and tail, of each side.
 
-    A third row of each side tells whether they are a frame, in its first number.
+    A third row of each side tells whether they are a frame, in its first number. Two texts that
+    begin or end with the core are pages of one site, and what they differ in is no frame.
     """
     ends[:] = 0
     size = room.lengths[last]
@@ -72,6 +74,9 @@ def read_ends(
         ends[number, 2, 0] = is_prose(side.classes, start, stop) and is_frame(
             ends[number, 0], ends[number, 1], stop - start
         )
+    for tail in range(2):
+        if _is_one(ends[0, tail]) and _is_one(ends[1, tail]):
+            ends[:, 2, 0] = 0
 
 
 @compiled
@@ -130,6 +135,12 @@ def close_end(
     facts[LOST + 1] += others
     facts[LOST_PLAIN] += plain
     facts[LOST_PLAIN + 1] += others_plain
+
+
+@compiled
+def _is_one(end: np.ndarray) -> bool:
+    """Return whether a text has nothing at an end that the other has not."""
+    return end[FREE] + end[INLINE] == 0
 
 
 @compiled

@@ -23,6 +23,7 @@ from pipelines.kernels.marked_words import (
 )
 from pipelines.kernels.spelling import (
     DOUBTFUL,
+    LONGEST,
     NO_SPELLING,
     SLIP,
     UNLIKE,
@@ -88,7 +89,7 @@ def kinship(marks: int, spelling: np.uint64, other_marks: int, other_spelling: n
         return UNLIKE
     if both & COMMON:
         return UNLIKE if one & NEGATION else DOUBTFUL
-    if spelling == other_spelling:
+    if spelling == other_spelling and (both & NUMBER == 0 or num_letters(spelling) < LONGEST):
         return SLIP
     if both & NUMBER:
         return UNLIKE if both & LETTERS else DOUBTFUL
@@ -118,6 +119,8 @@ def kinship_of_halves(
     if whole == NO_SPELLING or joined(first, second) != whole:
         return UNLIKE
     halves = first_marks | second_marks
+    if halves & NUMBER and num_letters(whole) == LONGEST:
+        return UNLIKE
     if first_marks & second_marks & NUMBER and halves & LETTERS == 0 and num_letters(second) != 3:
         return UNLIKE
     return DOUBTFUL if (halves ^ whole_marks) & NEGATION else SLIP
