@@ -17,8 +17,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.dedupe_framed import FRAMED_NEGATIVES
 from benchmarks.dedupe_material import near_articles, num_words
-from benchmarks.dedupe_negatives import NEGATIVES, natural_templates
+from benchmarks.dedupe_negatives import NEGATIVES as PLAIN_NEGATIVES
+from benchmarks.dedupe_negatives import natural_templates
 from benchmarks.dedupe_positives import POSITIVES
 from benchmarks.dedupe_sources import Pair, Sources, make_pairs
 from pipelines.dedupe.measures import compare_texts
@@ -28,6 +30,7 @@ from pipelines.kernels.minhash import FINEWEB, Banding, band_keys, has_signature
 from pipelines.kernels.overlap import Overlaps, find_overlaps
 from pipelines.kernels.shingles import text_shingles, unique_shingles
 
+NEGATIVES = {**PLAIN_NEGATIVES, **FRAMED_NEGATIVES}
 HARD = 0.7  # Jaccard similarity from which the usual rule takes texts for one
 _Z = 1.96  # of 95 %
 

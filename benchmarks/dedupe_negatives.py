@@ -171,7 +171,7 @@ def signed_posts(sources: Sources, rng: np.random.Generator) -> Pair | None:
     """Put two short posts above one long signature."""
     signature = one_of(sources.signatures, rng)
     bodies = [one_of(sources.notes, rng) for _ in range(2)]
-    if max(map(num_words, bodies)) > 0.7 * num_words(signature) or not _unlike(*bodies):
+    if max(map(num_words, bodies)) > 0.7 * num_words(signature) or not unlike(*bodies):
         return None
     return Pair("site", "signature", *(f"{body}\n-- \n{signature}" for body in bodies))
 
@@ -183,7 +183,7 @@ def licensed_pieces(sources: Sources, rng: np.random.Generator) -> Pair | None:
     licence = first_paragraphs(after, int(rng.integers(200, 1600)))
     room = int(num_words(licence) * rng.uniform(0.03, 0.4))
     pieces = [piece_of(text, max(room, 20), rng) for text in (one, two)]
-    if one == two or not _unlike(*pieces):
+    if one == two or not unlike(*pieces):
         return None
     return Pair("site", "licence", *(f"{before}\n\n{p}\n\n{licence}" for p in pieces))
 
@@ -194,7 +194,7 @@ def piece_of(text: str, room: int, rng: np.random.Generator) -> str:
     return first_paragraphs("\n\n".join(parts[rng.integers(len(parts)) :]), room)
 
 
-def _unlike(one: str, two: str) -> bool:
+def unlike(one: str, two: str) -> bool:
     """Return whether few runs of five words of the shorter text stand in the other one."""
     sets = [{tuple(words[i : i + 5]) for i in range(len(words) - 4)}
             for words in (one.casefold().split(), two.casefold().split())]  # fmt: skip

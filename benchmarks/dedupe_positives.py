@@ -214,17 +214,25 @@ def _level(share: float) -> str:
 def frames(sources: Sources, rng: np.random.Generator) -> Pair | None:
     """Take one article from two sites: in two frames, or in one and without."""
     text = sources.text(rng)
+    found = framed(text, text, sources, rng)
+    return found and Pair("frame", *found)
+
+
+def framed(
+    text: str, other: str, sources: Sources, rng: np.random.Generator
+) -> tuple[str, str, str] | None:
+    """Return the way of framing, and two texts in frames of two sites, or the second one alone."""
     one, two = (sources.frames[i] for i in rng.choice(len(sources.frames), 2, replace=False))
     if one.around("") == two.around(""):
         return None
     way = rng.integers(3)
     if way == 0:
-        return Pair("frame", "one side", text, one.around(text))
+        return "one side", text, one.around(other)
     share = rng.uniform(0.05, 0.6)
-    left, right = (_part_of_frame(f.before, f.after, text, share) for f in (one, two))
     if way == 1:
-        return Pair("frame", "both, parts", left, right)
-    return Pair("frame", "both", one.around(text), two.around(text))
+        left = _part_of_frame(one.before, one.after, text, share)
+        return "both, parts", left, _part_of_frame(two.before, two.after, other, share)
+    return "both", one.around(text), two.around(other)
 
 
 def _part_of_frame(before: str, after: str, text: str, share: float) -> str:

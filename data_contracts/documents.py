@@ -98,12 +98,12 @@ DIFFERENCES = (
     "negations",
     "dropped_words",
     "added_words",
-    "head_words",
-    "head_plain",
-    "tail_words",
-    "tail_plain",
+    "core_words",
+    "left_lost",
+    "right_lost",
+    "left_lost_plain",
+    "right_lost_plain",
 )
-DIFFERENCES_FROM = 0.5  # Jaccard similarity; texts that are less alike are not laid side by side
 
 # Candidates, measured on their texts; left_id < right_id, each the smallest doc_id of its
 # normalised text. Whether a pair is a duplicate is for the choice to say.
@@ -115,7 +115,7 @@ PAIRS = pa.schema(
         pa.field("right_hash", pa.string(), nullable=False),
         pa.field("jaccard", pa.float64(), nullable=False),
         pa.field("containment", pa.float64(), nullable=False),
-        *(pa.field(name, pa.int32()) for name in DIFFERENCES),  # null below `DIFFERENCES_FROM`
+        *(pa.field(name, pa.int32(), nullable=False) for name in DIFFERENCES),
         pa.field("rule_version", pa.int32(), nullable=False),
     ]
 )

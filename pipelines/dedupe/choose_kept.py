@@ -3,7 +3,8 @@
 Stands after the policy, so that a document never loses to one that the policy drops. Of each class
 of equal documents the first in the order of ``prefer`` stands for all, ties by doc_id. These are
 walked in the same order, and one is dropped, with its class, if it is a verified near-duplicate of
-one that is kept already. Every dropped document's row names the kept one.
+one that is kept already and may go for it: of a text and a longer one that holds it, the longer one
+never goes. Every dropped document's row names the kept one.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.documents import CHOICES, DIFFERENCES_FROM, PAIRS
-from data_contracts.errors import RecipeError
-from pipelines.dedupe.dropping import DROPPED, MEMBERS, find_dropped, preferred
-from pipelines.dedupe.verify import Verify, VerifyConfig, condition
+from data_contracts.documents import CHOICES, PAIRS
+from pipelines.dedupe.dropping import DROPPED, MEMBERS, PASSING, find_dropped, preferred
+from pipelines.dedupe.verify import Verify, VerifyConfig, may_go
 from pipelines.sql import query
 from pipelines.text_slices import one_array
 from store.step import Inputs, Output, Part, Step
 
-VERSION = 2
+VERSION = 3
 
 PRIORITY = "priority"
 
@@ -50,11 +50,6 @@ class ChoiceConfig:
 
     def __post_init__(self) -> None:
         self.rule()
-        if self.verify == "strict" and self.min_jaccard < DIFFERENCES_FROM:
-            raise RecipeError(
-                f"dedupe.min_jaccard is {self.min_jaccard}; what texts differ in is known from a "
-                f"similarity of {DIFFERENCES_FROM}: give at least that, or verify = 'jaccard'."
-            )
 
     def rule(self) -> VerifyConfig:
         """Return which pairs are duplicates; raises RecipeError as `VerifyConfig` does."""
@@ -88,11 +83,10 @@ def choose_kept(inputs: Inputs, config: ChoiceConfig) -> Output:
 def _passing(pairs: Sequence[Part], config: ChoiceConfig) -> pa.Table:
     """Return the pairs that are near-duplicates by the rule."""
     wanted = [name for name in PAIRS.names if not name.endswith(("_hash", "_version"))]
-    found = [
-        query(_PASSING_SQL.format(condition=condition(config.rule())), _PASSING, pairs=rows)
-        for rows in (part.table(wanted) for part in pairs)
-    ]
-    return pa.concat_tables([_PASSING.empty_table(), *found])
+    rule = config.rule()
+    sql = _PASSING_SQL.format(left_goes=may_go(rule, "left"), right_goes=may_go(rule, "right"))
+    found = [query(sql, PASSING, pairs=part.table(wanted)) for part in pairs]
+    return pa.concat_tables([PASSING.empty_table(), *found])
 
 
 def _kept_ids(decisions: Sequence[Part]) -> pa.RecordBatchReader:
@@ -156,9 +150,9 @@ def _counted(dropped: pa.Table, by_preference: pa.Table) -> dict[str, int]:
     }
 
 
-_PASSING = pa.schema([PAIRS.field(n) for n in ("left_id", "right_id", "jaccard", "containment")])
 _PASSING_SQL = """
-SELECT left_id, right_id, jaccard, containment FROM pairs WHERE {condition}
+SELECT left_id, right_id, jaccard, containment, {left_goes} AS left_goes, {right_goes} AS right_goes
+FROM pairs WHERE left_goes OR right_goes
 """
 
 _IDS = pa.schema([("doc_id", pa.string())])

@@ -22,8 +22,8 @@ from pipelines.dedupe.text_keys import text_keys
 from pipelines.sql import query
 from store.step import Inputs, Output, Part, Step
 
-VERSION = 1
-RULE_VERSION = 1  # of what is measured of a pair
+VERSION = 2
+RULE_VERSION = 2  # of what is measured of a pair
 
 _BATCH_PAIRS = 100_000
 _MEASURES = [name for name in PAIRS.names if not name.endswith(("_id", "_hash"))]

@@ -56,8 +56,8 @@ def find_dropped(
     """Return what is dropped for a duplicate: rows of `DROPPED`, by partition.
 
     ``tables``: ``members`` (rows of `MEMBERS`, kept by the policy), ``edges``, ``signals``.
-    ``passing`` are the pairs that may drop one another; ``published`` ids are never dropped for
-    being similar.
+    ``passing`` (rows of `PASSING`) are the pairs of which one may go for the other; ``published``
+    ids are never dropped for being similar.
     """
     signals = tables["signals"]
     is_pinned = pa.array(np.zeros(len(signals), dtype=bool))
@@ -79,6 +79,8 @@ def _near(passing: pa.Table, classes: pa.Table, signals: pa.Table, order: str) -
     ranked = query(ranked_sql, _RANKED, passing=passing, signals=signals)
     places = [pc.index_in(passing[side], ranked["doc_id"]) for side in ("left_best", "right_best")]
     left, right = (place.to_numpy() for place in places)
+    goes = np.where(left > right, passing["left_goes"].to_numpy(), passing["right_goes"].to_numpy())
+    passing, left, right = passing.filter(pa.array(goes)), left[goes], right[goes]
     num_pinned = pc.sum(ranked[PINNED], min_count=0).as_py()
     likeness = (passing["jaccard"].to_numpy(), passing["containment"].to_numpy())
     dropped = walk(left, right, *likeness, num_pinned)
@@ -96,6 +98,17 @@ def _near(passing: pa.Table, classes: pa.Table, signals: pa.Table, order: str) -
         schema=_NEAR,
     )
 
+
+PASSING = pa.schema(
+    [
+        ("left_id", pa.string()),
+        ("right_id", pa.string()),
+        ("jaccard", pa.float64()),
+        ("containment", pa.float64()),
+        ("left_goes", pa.bool_()),  # whether the rule lets the left one go for the right one
+        ("right_goes", pa.bool_()),
+    ]
+)
 
 MEMBERS = pa.schema([("doc_id", pa.string()), ("part_number", pa.int64())])
 _CLASSES = pa.schema(
@@ -129,11 +142,13 @@ _BESTS = pa.schema(
         ("right_best", pa.string()),
         ("jaccard", pa.float64()),
         ("containment", pa.float64()),
+        ("left_goes", pa.bool_()),
+        ("right_goes", pa.bool_()),
     ]
 )
 _BESTS_SQL = """
 WITH bests AS (SELECT DISTINCT centre, best FROM classes)
-SELECT l.best AS left_best, r.best AS right_best, jaccard, containment
+SELECT l.best AS left_best, r.best AS right_best, jaccard, containment, left_goes, right_goes
 FROM passing AS p
 JOIN bests AS l ON l.centre = p.left_id JOIN bests AS r ON r.centre = p.right_id
 ORDER BY left_best, right_best

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from data_contracts.documents import DIFFERENCES_FROM
-
 if TYPE_CHECKING:
     from pipelines.kernels.marked_words import MarkedWords
     from pipelines.kernels.shingles import Shingles
@@ -19,21 +17,15 @@ def measure_pairs(
 ) -> dict[str, pa.Array]:
     """Return the measures of `data_contracts.documents.PAIRS`, by name, one value for each pair.
 
-    ``left`` and ``right`` (int64) are places of texts in ``words`` and ``sets``. Texts that are
-    less alike than `DIFFERENCES_FROM` are not laid side by side: what they differ in is null.
+    ``left`` and ``right`` (int64) are places of texts in ``words`` and ``sets``.
     """
     from pipelines.kernels.differences import find_differences
     from pipelines.kernels.overlap import find_overlaps
 
     overlaps = find_overlaps(sets, left, right)
-    jaccard = overlaps.jaccard
-    near = np.flatnonzero(jaccard >= DIFFERENCES_FROM)
-    measures = {"jaccard": pa.array(jaccard), "containment": pa.array(overlaps.containment)}
-    for name, values in find_differences(words, left[near], right[near])._asdict().items():
-        column = np.zeros(left.size, dtype=np.int32)
-        column[near] = values
-        measures[name] = pa.array(column, mask=jaccard < DIFFERENCES_FROM)
-    return measures
+    facts = find_differences(words, left, right)._asdict()
+    measures = {"jaccard": overlaps.jaccard, "containment": overlaps.containment, **facts}
+    return {name: pa.array(values) for name, values in measures.items()}
 
 
 def compare_texts(lefts: pa.Array, rights: pa.Array) -> pa.Table:

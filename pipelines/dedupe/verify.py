@@ -3,7 +3,8 @@
 Shingles say how much two texts share, and not what they differ in: a letter to another customer
 shares more than a reprint with another headline. So `strict` asks for the differences too
 (`pipelines.kernels.differences.PairFacts`). Where they may be errors of writing or may be facts it
-refuses: a duplicate that stays costs little, a text that goes is lost.
+refuses: a duplicate that stays costs little, a text that goes is lost. And it says which of the two
+may go: one whose words the other has, but for the furniture of a page and the head of a story.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal, get_args
 from data_contracts.errors import RecipeError
 
 Verify = Literal["strict", "jaccard"]
+Side = Literal["left", "right"]
 
 # What is written otherwise in a few words may be a typing error or another word. It is taken for an
 # error in a text that has such errors beyond doubt, and not much more of the one than of the other.
@@ -19,10 +21,13 @@ _DOUBTFUL_PER_SLIP = 2
 _SLIPS_PER_CHANGED_WORD = 3
 # A word lost in copying breaks five shingles and makes four: nothing else may differ in 180 words.
 _JACCARD_OF_A_DROPPED_WORD = 0.95
-# A headline, a byline and a dateline are one or two lines, an article has more; of the words of a
-# headline many have capitals, of an article's few. Behind an article there is only a credit line.
-_MAX_HEAD_WORDS, _MAX_HEAD_PLAIN = 15, 5
-_MAX_TAIL_WORDS, _MAX_TAIL_PLAIN = 12, 6
+# A headline, a byline and a credit line that nothing excuses are a line or two; of the words of a
+# headline many have capitals. What is lost with them is little only beside much that is the same.
+_MAX_LOST_WORDS, _MAX_LOST_PLAIN = 15, 5
+_JACCARD_OF_A_LOST_LINE = 0.85
+_MAX_LOST_OF_BOTH = 30  # a line that stands against far more is no headline
+# Of texts in two frames the words of the core are compared: fewer are no article.
+_MIN_CORE_WORDS = 40
 
 _STRICT = (
     "changed_numbers = 0",
@@ -32,16 +37,25 @@ _STRICT = (
     f"dropped_words = 0 OR (dropped_words = 1 AND jaccard >= {_JACCARD_OF_A_DROPPED_WORD})",
     f"doubtful <= {_DOUBTFUL_PER_SLIP} * slips",
     f"{_SLIPS_PER_CHANGED_WORD} * changed_words <= slips",
-    f"head_words <= {_MAX_HEAD_WORDS}",
-    f"head_plain <= {_MAX_HEAD_PLAIN}",
-    f"tail_words <= {_MAX_TAIL_WORDS}",
-    f"tail_plain <= {_MAX_TAIL_PLAIN}",
+)
+_LOST = (
+    "{side}_lost = 0 OR ("
+    f"jaccard >= {_JACCARD_OF_A_LOST_LINE} AND {{side}}_lost <= {_MAX_LOST_WORDS}"
+    f" AND {{side}}_lost_plain <= {_MAX_LOST_PLAIN}"
+    f" AND greatest(left_lost, right_lost) <= {_MAX_LOST_OF_BOTH})"
+)
+_CORE = (
+    f"core_words >= {_MIN_CORE_WORDS} AND core_words >= {{least}} * (core_words + slips + doubtful"
+    " + dropped_words + changed_words + {side}_lost)"
 )
 
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """``verify``: ``jaccard`` asks for ``min_jaccard``, in (0, 1], alone; ``strict`` for all.
+    """``verify``: ``jaccard`` asks for ``min_jaccard`` alone; ``strict`` for all.
+
+    ``min_jaccard``, in (0, 1]: how much of the shingles of both texts must be shared, or, for
+    ``strict``, how many of the words of the one that goes the other must have, frames aside.
 
     Raises:
         RecipeError: for another rule, or a Jaccard similarity that is none.
@@ -62,15 +76,22 @@ class VerifyConfig:
 
 
 def condition(config: VerifyConfig) -> str:
-    """Return what a pair must satisfy, as SQL: a boolean over ``jaccard`` and `PairFacts`' names.
+    """Return when two texts are near-duplicates: when one of them may go (`may_go`)."""
+    return f"({may_go(config, 'left')}) OR ({may_go(config, 'right')})"
 
-    No column may be null. Terms stand in an order in which the first that fails names the reason
-    best (`terms`).
+
+def may_go(config: VerifyConfig, side: Side) -> str:
+    """Return what a pair must satisfy for the text of one side to go if the other stays, as SQL.
+
+    It is a boolean over ``jaccard`` and `PairFacts`' names; no column may be null.
     """
-    return " AND ".join(f"({term})" for term in terms(config))
+    return " AND ".join(f"({term})" for term in terms(config, side))
 
 
-def terms(config: VerifyConfig) -> tuple[str, ...]:
-    """Return the terms of `condition`, to tell which of them a pair fails."""
+def terms(config: VerifyConfig, side: Side) -> tuple[str, ...]:
+    """Return the terms of `may_go`, in an order in which the first that fails tells best why."""
     similar = f"jaccard >= {config.min_jaccard!r}"
-    return (similar, *_STRICT) if config.verify == "strict" else (similar,)
+    if config.verify == "jaccard":
+        return (similar,)
+    core = _CORE.format(least=repr(config.min_jaccard), side=side)
+    return (f"{similar} OR ({core})", *_STRICT, _LOST.format(side=side))

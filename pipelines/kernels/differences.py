@@ -17,25 +17,24 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.kernels.anchors import RunRoom, find_runs, run_room
+from pipelines.kernels.close_end import close_end, read_ends
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.marked_words import BREAK, MarkedWords
+from pipelines.kernels.marked_words import MarkedWords
+from pipelines.kernels.shared_core import SOLID_WORDS, find_core
 from pipelines.kernels.stretches import (
-    HEAD,
+    CORE,
+    LOST,
+    LOST_PLAIN,
     MAX_CELLS,
     NUM_FACTS,
     SHARED,
-    TAIL,
     ZONE_SIZE,
     Side,
+    Work,
     add_inner,
     align,
-    close_end,
 )
-
-SOLID_WORDS = 8
-HEADLINE_WORDS = 4  # in a row, of a headline that the text below it begins with
-HEADLINE_REACH = 64  # words; a longer head is no headline and byline
-BREAK_REACH = 2  # words from the edge of the core in which a line or sentence begins
+from pipelines.kernels.text_ends import END_SIZE
 
 
 class PairFacts(NamedTuple):
@@ -71,18 +70,11 @@ class PairFacts(NamedTuple):
     negations: np.ndarray
     dropped_words: np.ndarray
     added_words: np.ndarray
-    head_words: np.ndarray
-    head_plain: np.ndarray
-    tail_words: np.ndarray
-    tail_plain: np.ndarray
-
-
-class _Work(NamedTuple):
-    """Scratch: of an alignment its scores and moves, of a zone its counts."""
-
-    scores: np.ndarray
-    moves: np.ndarray
-    zone: np.ndarray
+    core_words: np.ndarray
+    left_lost: np.ndarray
+    right_lost: np.ndarray
+    left_lost_plain: np.ndarray
+    right_lost_plain: np.ndarray
 
 
 def find_differences(words: MarkedWords, left: np.ndarray, right: np.ndarray) -> PairFacts:
@@ -96,10 +88,11 @@ def find_differences(words: MarkedWords, left: np.ndarray, right: np.ndarray) ->
         raise IndexError("indices of texts are counted from 0")
     shorter = np.minimum(sizes[left], sizes[right])
     facts = np.zeros((left.size, NUM_FACTS), dtype=np.int32)
-    work = _Work(
+    work = Work(
         np.zeros(MAX_CELLS, dtype=np.int32),
         np.zeros(MAX_CELLS, dtype=np.uint8),
         np.zeros(ZONE_SIZE, dtype=np.int64),
+        np.zeros((2, 3, END_SIZE), dtype=np.int64),
     )
     _compare_all(words, left, right, run_room(int(shorter.max(initial=0))), work, facts)
     return PairFacts(*np.ascontiguousarray(facts.T))
@@ -111,14 +104,23 @@ def _compare_all(
     left: np.ndarray,
     right: np.ndarray,
     room: RunRoom,
-    work: _Work,
+    work: Work,
     facts: np.ndarray,
 ) -> None:
     for pair in range(left.size):
         one, two = left[pair], right[pair]
-        if _comes_later(words, one, two):  # so that left and right may be exchanged
+        swapped = _comes_later(words, one, two)
+        if swapped:  # so that left and right may be exchanged
             one, two = two, one
         _compare(_text(words, one), _text(words, two), room, work, facts[pair])
+        if swapped:
+            _swap_sides(facts[pair])
+
+
+@compiled
+def _swap_sides(facts: np.ndarray) -> None:
+    for fact in (LOST, LOST_PLAIN):
+        facts[fact], facts[fact + 1] = facts[fact + 1], facts[fact]
 
 
 @compiled
@@ -142,60 +144,41 @@ def _comes_later(words: MarkedWords, one: int, two: int) -> bool:
 
 
 @compiled
-def _compare(one: Side, two: Side, room: RunRoom, work: _Work, facts: np.ndarray) -> None:
+def _compare(one: Side, two: Side, room: RunRoom, work: Work, facts: np.ndarray) -> None:
     num_runs = find_runs(one.hashes, two.hashes, room)
-    at, other, core_end, other_core_end = 0, 0, 0, 0
-    zone, solid = work.zone, False
+    first, last = find_core(one.hashes, two.hashes, room, num_runs)
+    zone = work.zone
     zone[:] = 0
     for number in range(num_runs):
-        start, other_start = room.starts[number], room.other_starts[number]
-        if at < start or other < other_start:
-            align(one, two, at, start, other, other_start, work.scores, work.moves, zone)
-        length = room.lengths[number]
-        at, other = start + length, other_start + length
-        if length < SOLID_WORDS:
-            zone[SHARED] += length
-            continue
-        if solid:
+        if number:
+            _add_gap(one, two, room, number, work, zone)
+        if number == first and first <= last:
+            read_ends(one, two, room, num_runs, first, last, work.ends)
+            start, other = room.starts[first], room.other_starts[first]
+            close_end(one, two, start, other, 0, work, facts)
+            zone[:] = 0
+        elif first < number <= last and room.lengths[number] >= SOLID_WORDS:
             add_inner(zone, facts)
-        elif start or other_start:
-            is_bounded = _breaks(one, start) and _breaks(two, other_start)
-            is_headline = is_bounded and _repeats(one.hashes, room, number, start)
-            close_end(zone, is_bounded, is_headline, facts, HEAD)
-        solid, core_end, other_core_end = True, at, other
-        zone[:] = 0
-    if not solid:
-        add_inner(zone, facts)
-    elif core_end < at or other_core_end < other:
-        is_bounded = _breaks(one, core_end) and _breaks(two, other_core_end)
-        close_end(zone, is_bounded, False, facts, TAIL)
-
-
-@compiled
-def _repeats(words: np.ndarray, room: RunRoom, num_runs: int, start: int) -> bool:
-    """Return whether a run before the core is said again where the core begins: a headline."""
-    if start > HEADLINE_REACH:
-        return False
-    end = min(start + HEADLINE_REACH, words.size)
-    for number in range(num_runs):
-        first, length = room.starts[number], room.lengths[number]
-        if length < HEADLINE_WORDS:
+            zone[:] = 0
+        else:
+            zone[SHARED] += room.lengths[number]
             continue
-        for at in range(start, end - length + 1):
-            same = 0
-            while same < length and words[first + same] == words[at + same]:
-                same += 1
-            if same == length:
-                return True
-    return False
+        facts[CORE] += room.lengths[number]
+    if first <= last:
+        stop = room.starts[last] + room.lengths[last]
+        other = room.other_starts[last] + room.lengths[last]
+        close_end(one, two, stop, other, 1, work, facts)
+    else:
+        add_inner(zone, facts)
 
 
 @compiled
-def _breaks(side: Side, edge: int) -> bool:
-    """Return whether a line or sentence begins near a word, or the text ends before it."""
-    if edge >= side.classes.size:
-        return True
-    for at in range(max(edge - BREAK_REACH, 1), min(edge + BREAK_REACH + 1, side.classes.size)):
-        if side.classes[at] & BREAK:
-            return True
-    return edge == 0
+def _add_gap(
+    one: Side, two: Side, room: RunRoom, number: int, work: Work, zone: np.ndarray
+) -> None:
+    """Add what stands before a run to a zone."""
+    start = room.starts[number - 1] + room.lengths[number - 1]
+    other = room.other_starts[number - 1] + room.lengths[number - 1]
+    end, other_end = room.starts[number], room.other_starts[number]
+    if start < end or other < other_end:
+        align(one, two, start, end, other, other_end, work.scores, work.moves, zone)

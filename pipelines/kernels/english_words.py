@@ -25,16 +25,30 @@ NEGATION_WORDS = """
 # Stand in the furniture of a page: menus, notices, buttons, credits.
 PAGE_WORDS = """
     account accounts ads advertise advertisement advertising alerts app apps archive archives
-    article articles blog breaking browse business button careers categories category click comment
-    comments contact continue cookie cookies copyright correspondent daily disclaimer download
-    editing editor email entertainment epaper facebook faq feed feedback follow forum friend google
-    home inc instagram jobs latest lifestyle link linkedin links log login logout mail media menu
-    mobile navigation news newsletter newsletters next online opinion page pages password permission
-    pinterest policy politics popular posted powered press previous print privacy published
-    redistributed register related reply report reported reporting republished reserved reuters
-    rights rss search section sections share shop sign site sitemap skip sponsored sport sports
-    staff stories story subscribe subscription tag tags terms trending tweet twitter updated
-    username video videos weather website whatsapp world writer www youtube
+    article articles blog breaking broadcast browse business button careers categories category
+    click comment comments contact continue cookie cookies copyright correspondent correspondents
+    coverage daily disclaimer download editing edition editor email entertainment epaper facebook
+    faq feed feedback follow forum friend google home inc instagram jobs latest lifestyle link
+    linkedin links log login logout mail media menu mobile navigation news newsletter newsletters
+    next note online opinion page pages password permission pinterest policy politics popular posted
+    powered press previous print privacy published redistributed register related reply report
+    reported reporting reproduced republished reserved reuters rights rss search section sections
+    share shop sign site sitemap skip sponsored sport sports staff stories story subscribe
+    subscription tag tags terms trending tweet twitter updated username video videos weather website
+    whatsapp world writer www youtube
+"""
+
+# Name a day.
+DATE_WORDS = """
+    january february march april may june july august september october november december jan feb
+    mar apr jun jul aug sep sept oct nov dec monday tuesday wednesday thursday friday saturday
+    sunday mon tue tues wed thu thurs fri sat sun
+"""
+
+# Sell news that other papers print, and stand in the first line of it.
+AGENCY_WORDS = """
+    afp ani ansa ap bernama bloomberg cp dpa efe ians interfax itar kyodo lusa pa pti reuters tass
+    upi xinhua
 """
 
 # Are short, or often met, and a letter away from another word: where one of them stands in place of

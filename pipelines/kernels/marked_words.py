@@ -2,7 +2,7 @@
 
 The words are those of `pipelines.kernels.normal_words`, with the same hashes in the same order, so
 shingles can be made of them. Beside each stand its class, read from the raw characters, and its
-spelling; 17 bytes a word are all that `pipelines.kernels.differences` needs of a text.
+spelling; 18 bytes a word are all that `pipelines.kernels.differences` needs of a text.
 """
 
 from functools import cache
@@ -14,7 +14,9 @@ from pipelines.kernels import unicode_table as table
 from pipelines.kernels.compiled import compiled
 from pipelines.kernels.decoded import Codes
 from pipelines.kernels.english_words import (
+    AGENCY_WORDS,
     COMMON_WORDS,
+    DATE_WORDS,
     NEGATION_WORDS,
     NUMBER_WORDS,
     PAGE_WORDS,
@@ -31,6 +33,10 @@ BREAK = 16  # a line or a sentence may end before it: see `marked_words`
 SIGN = 32  # has neither letter nor digit: a bullet, a currency
 LETTERS = 64  # has a letter
 COMMON = 128  # a short English word, or one that is often met a letter away from another
+LINE = 256  # a line ends before it, or it is the first word of its text
+DATE = 512  # the English name of a month or a day, or its short form
+AGENCY = 1024  # the name of an agency that sells news
+STOP = 2048  # a full stop, an exclamation or a question mark stands before it
 
 _GAP = table.SPACE | table.PUNCTUATION
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
@@ -43,6 +49,8 @@ _LISTS = (
     (NEGATION, NEGATION_WORDS),
     (PAGE, PAGE_WORDS),
     (COMMON, COMMON_WORDS),
+    (DATE, DATE_WORDS),
+    (AGENCY, AGENCY_WORDS),
 )
 _TABLE_BITS = 11
 _TABLE_SHIFT = np.uint64(64 - _TABLE_BITS)
@@ -54,7 +62,7 @@ class MarkedWords(NamedTuple):
     """The words of ``n`` texts: those of text ``i`` are ``offsets[i]:offsets[i + 1]``.
 
     ``offsets`` is int64 of length ``n + 1``; ``hashes`` uint64, as `normal_words` gives them;
-    ``classes`` uint8, bits of this module; ``spellings`` uint64 (`pipelines.kernels.spelling`).
+    ``classes`` uint16, bits of this module; ``spellings`` uint64 (`pipelines.kernels.spelling`).
     """
 
     offsets: np.ndarray
@@ -74,7 +82,7 @@ def marked_words(texts: Codes) -> MarkedWords:
     offsets = np.zeros(texts.num_texts + 1, dtype=np.int64)
     room = (texts.codes.size + texts.num_texts + 1) // 2  # a word and a gap each, or a text's end
     hashes, spellings = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
-    classes = np.empty(room, dtype=np.uint8)
+    classes = np.empty(room, dtype=np.uint16)
     _mark_all(
         *texts,
         unicode.classes,
@@ -93,7 +101,7 @@ def marked_words(texts: Codes) -> MarkedWords:
 def _known_words() -> tuple[np.ndarray, np.ndarray]:
     """Return an open table of the listed words: hashes (0 where free) and their classes."""
     hashes = np.zeros(1 << _TABLE_BITS, dtype=np.uint64)
-    classes = np.zeros(1 << _TABLE_BITS, dtype=np.uint8)
+    classes = np.zeros(1 << _TABLE_BITS, dtype=np.uint16)
     for mark, words in _LISTS:
         for word in words.split():
             key = hash_codes(map(ord, word))
@@ -121,6 +129,11 @@ def _ends_sentence(code: int) -> bool:
 
 
 @compiled
+def _is_stop(code: int) -> bool:
+    return code in (33, 46, 63, 0x3002, 0xFF01, 0xFF1F)
+
+
+@compiled
 def _mark_all(
     offsets: np.ndarray,
     codes: np.ndarray,
@@ -136,7 +149,8 @@ def _mark_all(
     num_words = 0
     for row in range(offsets.size - 1):
         value, marks, letters, shift, last = HASH_START, 0, _ZERO, _ZERO, _ZERO
-        inside, dense, spaced, hyphen, pause = False, False, False, False, True
+        inside, dense, spaced, hyphen, pause, line = False, False, False, False, True, True
+        stop = False
         last_gap, quoted = _LINE_FEED, False
         for at in range(offsets[row], offsets[row + 1] + 1):  # a gap stands behind the last
             code = np.uint32(codes[at]) if at < offsets[row + 1] else _LINE_FEED
@@ -150,8 +164,11 @@ def _mark_all(
                     spellings[num_words] = NO_SPELLING if dense else spelled(letters, shift)
                     classes[num_words] = marks | SIGN if is_sign else marks
                     num_words += 1
-                    inside, spaced, hyphen, pause = False, False, False, is_sign
-                pause |= bool(bits & table.LINE_BREAK) or _ends_sentence(code)
+                    inside, spaced, hyphen, pause, line = False, False, False, is_sign, False
+                    stop = False
+                line |= bool(bits & table.LINE_BREAK)
+                pause |= line or _ends_sentence(code)
+                stop |= _is_stop(code)
                 spaced |= bool(bits & table.SPACE)
                 hyphen |= bool(code == _HYPHEN)
                 last_gap = code
@@ -161,6 +178,7 @@ def _mark_all(
                     letters, shift, last = _ZERO, _ZERO, _ZERO
                     quoted = last_gap == _APOSTROPHES[0] or last_gap == _APOSTROPHES[1]
                     marks = BREAK if pause or (spaced and hyphen) else 0
+                    marks |= (LINE if line else 0) | (STOP if stop else 0)
                     marks |= CAPITAL if bits & table.UPPER else 0
                 letter = folded[code]
                 value = hash_step(value, letter)

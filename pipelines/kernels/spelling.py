@@ -47,6 +47,7 @@ def _values() -> np.ndarray:
 
 LETTER_VALUES = _values()  # of ASCII; others by `letter_value`
 _R, _N, _M, _V, _W = (np.uint64(ord(letter) - 96) for letter in "rnmvw")
+_C, _D, _H, _L, _U = (LETTER_VALUES[ord(letter)] for letter in "cdhlu")
 
 
 @compiled
@@ -114,6 +115,16 @@ def joined(first: np.uint64, second: np.uint64) -> np.uint64:
 
 
 @compiled
+def _is_read_as_two(letter: np.uint64, first: np.uint64, second: np.uint64) -> bool:
+    """Return whether a bad scan shows one letter as two: d ``cl``, n ``ri``, u ``ii``, h ``li``."""
+    if second != _L:
+        return False
+    if first == _L:
+        return letter in (_U, _H)
+    return (first == _C and letter == _D) or (first == _R and letter == _N)
+
+
+@compiled
 def _within_one(one: np.uint64, two: np.uint64) -> bool:
     """Return whether letters are an insertion, a loss, another letter or a swap away, or equal."""
     known = _KNOWN
@@ -123,6 +134,15 @@ def _within_one(one: np.uint64, two: np.uint64) -> bool:
     if next_one == next_two or (next_one ^ two) & known == _ZERO:
         return True
     if (one ^ next_two) & known == _ZERO:
+        return True
+    known >>= _BITS
+    if (next_one ^ (two >> _TWO)) & known == _ZERO and _is_read_as_two(
+        one & _LETTER, two & _LETTER, next_two & _LETTER
+    ):
+        return True
+    if (next_two ^ (one >> _TWO)) & known == _ZERO and _is_read_as_two(
+        two & _LETTER, one & _LETTER, next_one & _LETTER
+    ):
         return True
     swapped = (one ^ next_two) & _LETTER == _ZERO and (two ^ next_one) & _LETTER == _ZERO
     return swapped and one >> _TWO == two >> _TWO
@@ -146,11 +166,11 @@ def _within_two(one: np.uint64, two: np.uint64) -> bool:
 def likeness(one: np.uint64, two: np.uint64) -> int:
     """Return how like two spellings are: `UNLIKE`, `DOUBTFUL` or `SLIP`; the order does not matter.
 
-    An edit is a letter put in, lost or changed, or two neighbours swapped (Damerau: A technique for
-    computer detection and correction of spelling errors, 1964). One is a slip in a word of 4
-    letters or more, of 5 if it is the first letter; two in one of 8 or more, behind the first
-    letter, for prefixes turn words round (``increased``, ``decreased``). One edit in a shorter word
-    is doubtful.
+    An edit is a letter put in, lost or changed, two neighbours swapped (Damerau: A technique for
+    computer detection and correction of spelling errors, 1964), or one letter read as two
+    (`_is_read_as_two`). One is a slip in a word of 4 letters or more, of 5 if it is the first
+    letter; two in one of 8 or more, behind the first letter, for prefixes turn words round
+    (``increased``, ``decreased``). One edit in a shorter word is doubtful.
     """
     if one == two:
         return SLIP if one != NO_SPELLING else UNLIKE

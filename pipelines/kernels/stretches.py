@@ -23,6 +23,7 @@ from pipelines.kernels.marked_words import (
 )
 from pipelines.kernels.spelling import (
     DOUBTFUL,
+    LONGEST,
     NO_SPELLING,
     SLIP,
     UNLIKE,
@@ -33,18 +34,18 @@ from pipelines.kernels.spelling import (
 
 MAX_CELLS = 1024  # of an alignment: 31 words by 31; more are one stretch
 MAX_PAGE_NUMBER_WORDS = 2  # page 12
-MIN_END_WORDS = 4  # fewer words against others at an end are a slot, not a headline
 MIN_PAGE_SHARE = 6  # one in so many words of page furniture is a PAGE word
 MIN_PAGE_WORDS = 3  # PAGE words of both sides together, for neither to be counted
 
-# Facts of a pair, in the order of `pipelines.kernels.differences.PairFacts`; those before HEAD are
+# Facts of a pair, in the order of `pipelines.kernels.differences.PairFacts`; those before CORE are
 # counted in zones too, which count in addition words in common and, for each side, words, and of
 # them PAGE words, words of PAGE or with a capital or numbers, and numbers.
-SLIPS, DOUBTFULS, NUMBERS, NAMES, WORDS, NEGATIONS, DROPPED, ADDED, HEAD, _, TAIL, _ = range(12)
-NUM_FACTS = 12
-SHARED = HEAD
-_PAGE, _MARKED, _NUMERIC, _SIDE_SIZE = range(1, 5)
-ONE = HEAD + 1
+SLIPS, DOUBTFULS, NUMBERS, NAMES, WORDS, NEGATIONS, DROPPED, ADDED, CORE = range(9)
+LOST, LOST_PLAIN = CORE + 1, CORE + 3  # of the first text; of the second, one more
+NUM_FACTS = CORE + 5
+SHARED = CORE
+_PAGE, _MARKED, NUMERIC, _SIDE_SIZE = range(1, 5)
+ONE = CORE + 1
 TWO = ONE + _SIDE_SIZE
 ZONE_SIZE = TWO + _SIDE_SIZE
 
@@ -65,6 +66,15 @@ class Side(NamedTuple):
     spellings: np.ndarray
 
 
+class Work(NamedTuple):
+    """Scratch: of an alignment its scores and moves, of a zone and of ends their counts."""
+
+    scores: np.ndarray
+    moves: np.ndarray
+    zone: np.ndarray
+    ends: np.ndarray
+
+
 @compiled
 def kinship(marks: int, spelling: np.uint64, other_marks: int, other_spelling: np.uint64) -> int:
     """Return what the `likeness` of two unequal words comes to, given their classes.
@@ -79,7 +89,7 @@ def kinship(marks: int, spelling: np.uint64, other_marks: int, other_spelling: n
         return UNLIKE
     if both & COMMON:
         return UNLIKE if one & NEGATION else DOUBTFUL
-    if spelling == other_spelling:
+    if spelling == other_spelling and (both & NUMBER == 0 or num_letters(spelling) < LONGEST):
         return SLIP
     if both & NUMBER:
         return UNLIKE if both & LETTERS else DOUBTFUL
@@ -109,6 +119,8 @@ def kinship_of_halves(
     if whole == NO_SPELLING or joined(first, second) != whole:
         return UNLIKE
     halves = first_marks | second_marks
+    if halves & NUMBER and num_letters(whole) == LONGEST:
+        return UNLIKE
     if first_marks & second_marks & NUMBER and halves & LETTERS == 0 and num_letters(second) != 3:
         return UNLIKE
     return DOUBTFUL if (halves ^ whole_marks) & NEGATION else SLIP
@@ -135,7 +147,7 @@ def align(
             step, other_step, kin = _read_move(np.int64(moves[place]))
             if kin:
                 if start < at or other_start < other:
-                    _count_stretch(one, two, start, at, other_start, other, zone)
+                    count_stretch(one, two, start, at, other_start, other, zone)
                 zone[SHARED] += kin == _EQUAL
                 zone[SLIPS] += kin == SLIP
                 zone[DOUBTFULS] += kin == DOUBTFUL
@@ -143,7 +155,7 @@ def align(
             at, other = at + step, other + other_step
             place += step * (width + 1) + other_step
     if start < end or other_start < other_end:
-        _count_stretch(one, two, start, end, other_start, other_end, zone)
+        count_stretch(one, two, start, end, other_start, other_end, zone)
 
 
 @compiled
@@ -200,7 +212,7 @@ def _find_moves(
 
 
 @compiled
-def _count_stretch(
+def count_stretch(
     one: Side,
     two: Side,
     start: int,
@@ -268,7 +280,7 @@ def _tally(
     zone[side] += words
     zone[side + _PAGE] += page
     zone[side + _MARKED] += marked
-    zone[side + _NUMERIC] += numbers
+    zone[side + NUMERIC] += numbers
     return signs, numbers, names, words - numbers - names, negations
 
 
@@ -278,38 +290,14 @@ def add_inner(zone: np.ndarray, facts: np.ndarray) -> None:
     page = (_is_page(zone, ONE) or zone[ONE] == 0) and (_is_page(zone, TWO) or zone[TWO] == 0)
     if page and zone[ONE + _PAGE] + zone[TWO + _PAGE] >= MIN_PAGE_WORDS:
         return
-    for fact in range(HEAD):
-        facts[fact] += zone[fact]
+    add_zone(zone, facts)
 
 
 @compiled
-def close_end(
-    zone: np.ndarray, is_bounded: bool, is_headline: bool, facts: np.ndarray, fact: int
-) -> None:
-    """Add a zone at an end of the texts: the facts of that end, or its counts if it is core.
-
-    It is core if words in common are half of its larger side or more (the same sentence with other
-    facts); if a few words stand against others, in the midst of a sentence, or against nothing
-    there; or if half of the smaller side are numbers (a row of a table). A headline is no core:
-    what the texts have in common there they have again below it.
-    """
-    few, many = (ONE, TWO) if zone[ONE] < zone[TWO] else (TWO, ONE)
-    shared = zone[SHARED] + zone[SLIPS]
-    is_core = 2 * shared >= zone[many]
-    if zone[few] == 0:
-        is_core |= shared >= MIN_END_WORDS or (zone[many] < MIN_END_WORDS and not is_bounded)
-    elif (
-        zone[few] == 1
-        or not _is_page(zone, few)
-        or zone[ONE + _PAGE] + zone[TWO + _PAGE] < MIN_PAGE_WORDS
-    ):
-        numeric = min(zone[ONE + _NUMERIC], zone[TWO + _NUMERIC])
-        is_core |= zone[few] < MIN_END_WORDS or not is_bounded or 2 * numeric >= zone[few]
-    if is_core and not is_headline:
-        add_inner(zone, facts)
-    elif not (_is_page(zone, ONE) or _is_page(zone, TWO)):
-        facts[fact] = zone[few]
-        facts[fact + 1] = min(zone[ONE] - zone[ONE + _MARKED], zone[TWO] - zone[TWO + _MARKED])
+def add_zone(zone: np.ndarray, facts: np.ndarray) -> None:
+    """Add the counts of a zone to the facts of a pair."""
+    for fact in range(CORE + 1):
+        facts[fact] += zone[fact]
 
 
 @compiled

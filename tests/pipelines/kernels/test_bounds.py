@@ -10,6 +10,7 @@ PROGRAM = """
 import random, sys
 import numpy as np, pyarrow as pa
 from pipelines.compute_signals import measure_texts
+from pipelines.dedupe.measures import compare_texts
 from pipelines.dedupe.normalise import hash_normalised
 from pipelines.signals.family import SignalsConfig
 
@@ -26,6 +27,18 @@ signals = measure_texts(texts, SignalsConfig())
 expected = [len(raw.decode("utf-8", "surrogateescape")) for raw in raws]
 assert signals["num_chars"].to_pylist() == expected
 assert len(hash_normalised(texts)) == len(raws)
+lines = ["By Ann Lee", "Share", "Home", "OSLO (AP) - It rained", "12", "Sign in", "May 3, 2004"]
+told = ["the hills were green and cows", "stood there all morning, wondering", "at 5 trains."]
+def drawn():
+    parts = rng.choices(lines, k=rng.randrange(6)) + told * rng.randrange(4)
+    if rng.random() < 0.5:
+        parts[rng.randrange(len(parts) + 1):0] = rng.choices(lines + told, k=3)
+    return "\\n".join(parts + rng.choices(lines, k=rng.randrange(6)))
+pages = [drawn() for _ in range(600)]
+decoded = pa.array([raw.decode("utf-8", "replace") for raw in raws] + pages)
+others = pa.array([*decoded.to_pylist()[:len(raws)], *pages[1:], pages[0]])
+pairs = compare_texts(decoded, others)
+assert max(pairs["core_words"].to_pylist()) > 8 and max(pairs["left_lost"].to_pylist()) > 3
 print(len(raws))
 """
 

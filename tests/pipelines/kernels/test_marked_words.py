@@ -7,27 +7,34 @@ from hypothesis import example, given
 from pipelines.kernels import unicode_table as table
 from pipelines.kernels.decoded import text_batch
 from pipelines.kernels.english_words import (
+    AGENCY_WORDS,
     COMMON_WORDS,
+    DATE_WORDS,
     NEGATION_WORDS,
     NUMBER_WORDS,
     PAGE_WORDS,
 )
 from pipelines.kernels.marked_words import (
+    AGENCY,
     BREAK,
     CAPITAL,
     COMMON,
+    DATE,
     LETTERS,
+    LINE,
     NEGATION,
     NUMBER,
     PAGE,
     SIGN,
+    STOP,
     marked_words,
 )
 from pipelines.kernels.normal_words import normal_words
 
 PAUSES = set(".!?:;…–—•。！？")
+STOPS = set(".!?。！？")
 LISTED = ((NUMBER, NUMBER_WORDS), (NEGATION, NEGATION_WORDS), (PAGE, PAGE_WORDS))
-LISTED = (*LISTED, (COMMON, COMMON_WORDS))
+LISTED = (*LISTED, (COMMON, COMMON_WORDS), (DATE, DATE_WORDS), (AGENCY, AGENCY_WORDS))
 
 
 def pieces_of(text):
@@ -56,6 +63,8 @@ def class_of(gap, word, is_first, behind_sign):
     marks |= SIGN if marks & (NUMBER | LETTERS) == 0 else 0
     lines = any(unicode.classes[ord(char)] & table.LINE_BREAK for char in gap)
     dash = "-" in gap and any(char.isspace() for char in gap)
+    marks |= LINE if is_first or lines else 0
+    marks |= STOP if STOPS & set(gap) else 0
     if is_first or behind_sign or lines or dash or PAUSES & set(gap):
         marks |= BREAK
     if form != "t" or gap.endswith(("'", "’")):
@@ -99,7 +108,7 @@ def test_words_and_classes():
 
 def test_example():
     assert classes_of("The 5th man isn't here - Bob's 2 cats • NOT t") == [
-        BREAK | CAPITAL | LETTERS | COMMON,
+        BREAK | LINE | CAPITAL | LETTERS | COMMON,
         NUMBER | LETTERS,
         LETTERS | COMMON,
         LETTERS | NEGATION,
@@ -113,17 +122,23 @@ def test_example():
         LETTERS,
     ]
     assert classes_of("ten | Share\n$5 ©") == [
-        BREAK | NUMBER | LETTERS | COMMON,
+        BREAK | LINE | NUMBER | LETTERS | COMMON,
         SIGN,
         BREAK | CAPITAL | LETTERS | PAGE,
-        BREAK | NUMBER,
+        BREAK | LINE | NUMBER,
         SIGN,
+    ]
+    assert classes_of("Oslo (AP) - May rain. Yes")[1:] == [
+        LETTERS | CAPITAL | AGENCY,
+        BREAK | CAPITAL | LETTERS | COMMON | DATE,
+        LETTERS | COMMON,
+        BREAK | STOP | CAPITAL | LETTERS | COMMON,
     ]
 
 
 def test_lists_name_a_word_once():
-    for words in (NUMBER_WORDS, NEGATION_WORDS, PAGE_WORDS, COMMON_WORDS):
-        assert len(set(words.split())) == len(words.split()) > 40
+    for words in (words for _, words in LISTED):
+        assert len(set(words.split())) == len(words.split()) > 15
         assert words == words.casefold()
 
 
@@ -132,6 +147,6 @@ def test_lists_name_a_word_once():
 )
 def test_hostile_texts(text):
     marked = marked_words(text_batch(pa.array([text, "not"])).codes)
-    assert marked.classes.dtype == np.uint8
-    assert marked.classes[-1] == BREAK | LETTERS | NEGATION | COMMON
+    assert marked.classes.dtype == np.uint16
+    assert marked.classes[-1] == BREAK | LINE | LETTERS | NEGATION | COMMON
     assert len(set(marked.classes[:-1].tolist())) <= 2
