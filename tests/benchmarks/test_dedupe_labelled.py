@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks import dedupe_labelled as labelled
 from benchmarks.dedupe_facts import learn_names
+from benchmarks.dedupe_labelled import NEGATIVES
 from benchmarks.dedupe_material import Page, fits
-from benchmarks.dedupe_negatives import NEGATIVES, natural_templates
+from benchmarks.dedupe_negatives import natural_templates
 from benchmarks.dedupe_positives import MAX_CUT, POSITIVES, reprints
 from benchmarks.dedupe_sources import Pair, Sources, find_tables, make_pairs
 from pipelines.dedupe.normalise import normalise
@@ -38,9 +39,10 @@ def story(rng, num_sentences):
             number=rng.integers(100, 999),
         )
         extra = " ".join(
-            f"{chr(97 + n % 26)}{chr(97 + n // 26)}lor" for n in rng.integers(0, 676, 5)
+            f"{chr(109 + n % 13)}{chr(97 + n % 23)}{chr(97 + n // 26)}mor"
+            for n in rng.integers(0, 676, 14)
         )
-        found.append(f"{said} Then {extra} came.")
+        found.append(f"{said[:-1]}, and {extra} came.")
     return "\n\n".join(" ".join(found[at : at + 2]) for at in range(0, num_sentences, 2))
 
 

@@ -233,14 +233,6 @@ def alike_and_not_contained(planted: Planted) -> Sequence[str]:
     return [row["left_id"], row["right_id"]]
 
 
-@defect("pairs", "differences_where_alike", 2)
-def differences_misplaced(planted: Planted) -> Sequence[str]:
-    near, far = planted.rows[:2]
-    near["slips"] = None
-    far["jaccard"] = 0.4
-    return [near["right_id"], far["right_id"]]
-
-
 @defect("pairs", "smaller_id_first")
 def pair_swapped(planted: Planted) -> Sequence[str]:
     row = planted.rows[0]
