@@ -66,7 +66,8 @@ def test_no_line_is_lost_whatever_the_quotes(text: str) -> None:
         ("a.csv", b'n,text\n1,"' + b"x\n" * 300 + b'y"\n2,"z"\n', ["z"],
          ["never closed", *["has 1 f"] * 300]),
         ("a.tsv", b'text\tn\n"quoted" and 5"\t1\n\n  \ntwo\t2\r\n', ['"quoted" and 5"', "two"], []),
-        ("a.csv.gz", gzip.compress(b'n,text\n1,one\n2,"tw', mtime=0)[:-4], ["one"], ["cut off at byte"]),
+        ("a.csv.gz", gzip.compress(b'n,text\n1,one\n2,"tw', mtime=0)[:-4], ["one"],
+         ["cut off at byte"]),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_named_and_the_rest_read(
