@@ -18,6 +18,7 @@ from pipelines.ingest.streams import as_stream
 from store.step import SourceFile, SourcePart
 
 _GLOB = re.compile(r"[*?\[]")
+_A_RUN = "runs/*/run.json"
 
 
 class LocalRoot:
@@ -44,7 +45,8 @@ class LocalRoot:
     def walk(self) -> Iterator[tuple[str, bool]]:
         """Yield the relative path of each thing that is no folder, and whether it is a file.
 
-        Hidden files and folders (``.name``) are left out; links that lead elsewhere are no files.
+        Hidden files and folders (``.name``) and homes of runs are left out; links that lead
+        elsewhere are no files.
         """
         for path, is_ours in self._all():
             if self._pattern is None or self._pattern.fullmatch(path):
@@ -73,6 +75,8 @@ class LocalRoot:
         while stack:
             prefix = stack.pop()
             try:
+                if is_home(self.folder / prefix):
+                    continue
                 for entry in list(os.scandir(self.folder / prefix)):
                     if entry.name.startswith("."):
                         continue
@@ -82,6 +86,14 @@ class LocalRoot:
                         yield f"{prefix}{entry.name}", _is_ours(entry, self.folder)
             except OSError as error:
                 raise unreadable(str(self.folder / prefix), error) from error
+
+
+def is_home(folder: Path) -> bool:
+    """Return whether a folder is a home of runs, which may lie within a source and is none of it.
+
+    Its records change while they would be read.
+    """
+    return any(folder.glob(_A_RUN))
 
 
 def _split_glob(path: Path) -> tuple[Path, str]:

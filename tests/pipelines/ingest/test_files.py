@@ -375,3 +375,18 @@ def test_every_compression_of_every_format_is_read(ingest_folder: Ingest) -> Non
         {f"a{s}{p}": pack(data) for s, data in texts.items() for p, pack in packs.items()}
     )
     assert [row["text"] for row in found.rows] == ["t"] * (len(texts) * len(packs))
+
+
+def test_a_home_within_the_source_is_no_source(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "notes.txt").write_text("a folder may be called so")
+    run = tmp_path / "home" / "runs" / "first"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    (tmp_path / "home" / "texts.jsonl").write_text('{"text": "of a run"}')
+    parts = STEP.list_parts(config_of(tmp_path))
+    assert sorted(file.path for part in parts for file in part.files) == [
+        "a.txt",
+        "runs/notes.txt",
+    ]
