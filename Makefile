@@ -5,6 +5,7 @@
 #   make check    lint, format and types
 #   make lock     resolve pyproject.toml's ranges anew into constraints.txt
 #   make peers    neighbouring systems for benchmarks, in environments of their own
+#   make readers  other trainers' own readers, which tests have read what we export
 #   make clean    remove the environments and caches, never data
 #
 # PYTHON chooses the interpreter that the environment is created with (3.11 to 3.13).
@@ -20,7 +21,7 @@ NEED_PYTHON = { echo "set-up: Millrace needs Python 3.11, 3.12 or 3.13, but '$(P
 	"$$('$(PYTHON)' --version 2>/dev/null || echo missing): name one with make PYTHON=/path/to/python3.11." \
 	>&2; exit 1; }
 
-.PHONY: run test check lock peers clean
+.PHONY: run test check lock peers readers clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed-run
@@ -53,10 +54,19 @@ peers: .venv-peers/.installed .venv-peers-text-dedup/.installed
 	@.venv-peers-text-dedup/bin/python -m pip install -qq -r benchmarks/peers-text-dedup.txt
 	@touch $@
 
+readers: .venv-readers/.installed
+.venv-readers/.installed: benchmarks/readers.txt | $(VENV)/.installed-dev
+	@echo "set-up: installing benchmarks/readers.txt into .venv-readers, over $(VENV)"
+	@$(BIN)/python -m venv --clear .venv-readers
+	@.venv-readers/bin/python -m pip install -qq --no-deps -r benchmarks/readers.txt
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> $$(.venv-readers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth
+	@touch $@
+
 $(VENV)/.installed-%: pyproject.toml constraints.txt tools/set_up.py
 	@'$(PYTHON)' -c '$(SUPPORTED)' 2>/dev/null || $(NEED_PYTHON)
 	@'$(PYTHON)' tools/set_up.py $(VENV) $*
 
 clean:
-	@rm -rf $(VENV) .venv-peers .venv-peers-text-dedup build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@rm -rf $(VENV) .venv-peers .venv-peers-text-dedup .venv-readers build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -41,6 +40,7 @@ from pipelines.dedupe import (
 from pipelines.dedupe.near_config import NearConfig
 from store.datasets import Dataset
 from store.graph import Graph, Node
+from store.peak_memory import peak_bytes
 from store.plan import NodePlan, plan_node
 from store.runner import Runner
 from store.step import Inputs, Output, SourcePart, Step, uncounted
@@ -251,7 +251,7 @@ def print_row(step: str, seconds: float, dataset: Dataset) -> None:
     """Print what a step came to."""
     rows = sum(part.num_rows for part in dataset.parts)
     size = dataset.size_bytes / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_bytes() / 2**30
     print(
         f"| {step} | {seconds:.1f} | {rows:,} | {size:,.0f} | {peak:.2f} | {dataset.digest[:8]} |",
         flush=True,

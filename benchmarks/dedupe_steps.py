@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -42,6 +41,7 @@ from pipelines.signals.family import SignalsConfig
 from pipelines.signals.registry import with_asked
 from store.datasets import StoredPart
 from store.graph import Graph, Node
+from store.peak_memory import peak_bytes
 from store.plan import NodePlan, plan_node
 from store.runner import Runner
 from store.storage import Storage
@@ -122,7 +122,7 @@ def main(source: Path, target: Path, cache: Path, verify: str) -> dict[str, obje
         kept, steps = run_steps(texts, Path(folder, "whole"), choice)
         seconds = time.perf_counter() - started
     pq.write_table(pa.table({"id": kept}), target)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_bytes() / 2**20
     spent = sum(steps.values())
     return {"seconds": seconds, "stages": steps, "cpu_seconds": spent, "peak_mib": peak}
 

@@ -4,9 +4,11 @@
     python -m benchmarks.pretrain --device cuda --dtype bfloat16 --compile --layers 12 --width 768 \
         --heads 12 --vocab-size 50304 --context-tokens 1024 --rows 32 --peak-tflops 989
 
-The baseline is written here from nanoGPT's published description (LayerNorm, GELU, learned
-positions, tied head, no bias, random windows, AdamW, clipping), in the dtypes asked for.
-Ours is the product: `training.loop.one_step` with its loader, document masks and metrics, and once
+``--nanogpt CHECKOUT`` measures nanoGPT itself, and is then what the ratios are to. Ours is measured
+as the llama that it trains by itself, and in nanoGPT's shape. The baseline is written here from
+nanoGPT's published description (LayerNorm, GELU, learned positions, tied head, no bias, random
+windows, AdamW, clipping), in the dtypes asked for.
+Ours is the product: the steps of `training.learning` with our loader and document masks, and once
 without the masks, as the baseline is. With ``--compile`` each stands there once more, compiled: the
 baseline as a whole, ours as `compile` of a run does it. All variants take one step in turn, so that
 other work on the machine meets them alike; a variant's figure is the median over its steps, the
@@ -21,10 +23,15 @@ Shapes: B rows, T tokens, V vocabulary, W width, H heads.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
+import io
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,12 +41,14 @@ from torch.nn import functional as F
 from data_contracts.shards import Shard, ShardSet, Vocabulary
 from training.config import AdamWConfig, Plan
 from training.determinism import deterministic
+from training.learning import begin_step, read_values
 from training.loader import Loader
-from training.loop import Parts, one_step
 from training.metrics import Meter
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.objectives import Causal
 from training.optim import new_adamw
+from training.parts import Parts
 from training.precision import Precision
 from training.pretrain import torch_device
 from training.schedule import Schedule
@@ -104,7 +113,7 @@ class Baseline(nn.Module):
         return F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten())
 
 
-class Unmasked(Decoder):
+class Unmasked(Transformer):
     """Our decoder, attending over documents' ends as the baseline does."""
 
     def hidden(self, tokens_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
@@ -156,10 +165,54 @@ def baseline(setting: Setting, precision: Precision, compiled: bool) -> Variant:
     return Variant("nanoGPT-shaped", sum(p.numel() for p in model.parameters()), step)
 
 
+def nanogpt(setting: Setting, precision: Precision, compiled: bool, folder: Path) -> Variant:
+    """Return the step of the original: the model and optimiser of a checkout that the user made."""
+    sys.path.insert(0, str(folder))
+    theirs = importlib.import_module("model")
+    shape = setting.config
+    config = theirs.GPTConfig(
+        block_size=shape.context_tokens,
+        vocab_size=shape.vocab_size,
+        n_layer=shape.num_layers,
+        n_head=shape.num_heads,
+        n_embd=shape.width,
+        dropout=0.0,
+        bias=False,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        model = theirs.GPT(config).to(setting.device)
+        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), setting.device.type)
+    loss_of = torch.compile(model) if compiled else model
+    tokens = torch.from_numpy(setting.shards.shards[0].tokens.astype(np.int64))
+
+    def step(number: int) -> None:
+        starts = torch.randint(len(tokens) - shape.context_tokens, (setting.rows,))
+        inputs, targets = (
+            torch.stack([tokens[i + by : i + by + shape.context_tokens] for i in starts]).to(
+                setting.device
+            )
+            for by in (0, 1)
+        )
+        with precision.autocast(setting.device):
+            loss = loss_of(inputs, targets)[1]
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return Variant("nanoGPT", sum(p.numel() for p in model.parameters()), step)
+
+
+def gpt2_of(setting: Setting) -> Setting:
+    """Return the setting with nanoGPT's own shape: a GPT-2 without biases."""
+    shape = replace(setting.config, shape="gpt2", feed_forward_width=4 * setting.config.width)
+    return replace(setting, config=shape)
+
+
 def ours(setting: Setting, precision: Precision, compiled: bool, masked: bool = True) -> Variant:
     """Return the step of our loop, as `training.pretrain` runs it."""
-    model = new_decoder(setting.config, 0)
-    model.__class__ = Decoder if masked else Unmasked
+    model = new_model(setting.config, 0)
+    model.__class__ = Transformer if masked else Unmasked
     model.to(setting.device)
     if compiled:
         model.compile_parts()
@@ -178,16 +231,24 @@ def ours(setting: Setting, precision: Precision, compiled: bool, masked: bool = 
 
     def step(number: int) -> None:
         with deterministic(setting.device.type):
-            one_step(parts, plan, number, meter)
+            read_values([begin_step(parts, number, number, plan, meter)], meter)
 
     name = "millrace" if masked else "millrace, no documents"
     return Variant(name, model.num_parameters, step)
 
 
-def variants_of(setting: Setting, precision: Precision, compiled: bool) -> list[Variant]:
+def variants_of(
+    setting: Setting, precision: Precision, compiled: bool, original: Path | None
+) -> list[Variant]:
     """Return what is measured in some numbers, the baseline first."""
     made = [
+        *([nanogpt(setting, precision, compiled, original)] if original else []),
         baseline(setting, precision, compiled),
+        replace(ours(gpt2_of(setting), precision, compiled), name="millrace, gpt2"),
+        replace(
+            ours(gpt2_of(setting), precision, compiled, masked=False),
+            name="millrace, gpt2, no documents",
+        ),
         ours(setting, precision, compiled),
         ours(setting, precision, compiled, masked=False),
     ]
@@ -283,6 +344,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--dtype", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--compile", action="store_true", help="measure compiled variants too")
+    parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT, to measure too")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--peak-tflops", type=float, help="the vendor's dense rate of the dtype")
     return parser.parse_args()
@@ -311,10 +373,10 @@ def main() -> None:
         variant
         for name in asked.dtype
         for compiled in ([False, True] if asked.compile else [False])
-        for variant in variants_of(setting, Precision(name, "asked for"), compiled)
+        for variant in variants_of(setting, Precision(name, "asked for"), compiled, asked.nanogpt)
     ]
     measured = measure(variants, asked.steps, device)
-    print_table(variants, measured, asked, token_flop(config, variants[1].num_parameters))
+    print_table(variants, measured, asked, token_flop(config, variants[-1].num_parameters))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def check_expectations(expectations: Sequence[Expectation]) -> None:
         _suite(expectations)
 
 
+@cache
 def library_version() -> str:
     """Return the version of Great Expectations, without importing it."""
     from importlib.metadata import version

@@ -8,6 +8,7 @@ import pyarrow as pa
 # and all other settings that its weights depend on.
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+HEADS = "heads.safetensors"  # of supervised pre-training only: `COLUMN.weight`, `COLUMN.bias`
 
 # The curve of a training run: only what is the same on the same build and class of machine, so no
 # times. Held-out columns are null where nothing was evaluated after the step.
@@ -20,17 +21,20 @@ CURVE = pa.schema(
         pa.field("learning_rate", pa.float64(), nullable=False),
         pa.field("gradient_norm", pa.float64(), nullable=False),
         pa.field("heldout_loss", pa.float64()),
-        pa.field("heldout_bits_per_byte", pa.float64()),
+        pa.field("heldout_bits_per_byte", pa.float64()),  # causal only
+        pa.field("heldout_accuracy", pa.float64()),  # of guesses of hidden tokens, or of labels
     ]
 )
 
-# How well a model predicts each held-out document.
+# How well a model predicts each held-out document. Targets are all tokens but the first (causal),
+# or those that were hidden (masked); of these `num_right` were guessed.
 HELDOUT_SCORES = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
         pa.field("num_targets", pa.int64(), nullable=False),  # predicted tokens
         pa.field("num_bytes", pa.int64(), nullable=False),  # UTF-8 bytes of the text
         pa.field("nats", pa.float64(), nullable=False),  # summed loss of the targets
+        pa.field("num_right", pa.int64()),  # masked only
     ]
 )
 

@@ -1,26 +1,25 @@
 """Token shards: layout, writer and reader. `pack_tokens` writes them, trainers read them.
 
-A shard is one headerless file of tokens and three small sidecars, all made from one vector of
-document lengths, so that most trainers read the same bytes::
+A shard is one headerless file of tokens and its sidecars (`data_contracts.sidecars`), all made from
+one vector of document lengths, so that most trainers read the same bytes::
 
     NAME.bin             token ids, <u2 if the vocabulary is below 65,500, else <i4
-    NAME.idx             Megatron-core's index: lengths, *byte* pointers, D + 1 document bounds
+    NAME.idx             Megatron-core's index
+    NAME.ds.index, NAME.ds.metadata    datatrove's and nanotron's, for a link NAME.ds to NAME.bin
     NAME.offsets.npy     int64 [D+1], where each document starts in *tokens*; the last is the end
     NAME.num_bytes.npy   int64 [D], UTF-8 bytes of each document's text (for bits per byte)
+    NAME.mask            where there is one: a byte a token, 0 where it is read but not asked for
     index.json           what the numbers mean, and the shards of the folder with their digests
 
 Every document is ``[BOS] … [EOS]``, has neither in between, and lies whole in one shard. Opening
 checks the structure, in time that does not grow with the shards; `verify_shards` reads all and
 finds any changed byte.
-Source of the layouts: ``megatron/core/datasets/indexed_dataset.py``; torchtitan's example of
-``tokens.bin`` with ``document_offsets.npy``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -31,10 +30,20 @@ import numpy as np
 import pyarrow as pa
 
 from data_contracts.errors import Damaged, InputError, NotFound
+from data_contracts.sidecars import (
+    UNKNOWN_TOKENIZER,
+    check_datatrove,
+    check_megatron,
+    datatrove_index,
+    datatrove_metadata,
+    document_offsets,
+    megatron_index,
+)
 
-FORMAT = "millrace-tokens-1"
+FORMAT = "millrace-tokens-2"
 INDEX = "index.json"
-SUFFIXES = (".bin", ".idx", ".offsets.npy", ".num_bytes.npy")
+SUFFIXES = (".bin", ".idx", ".ds.index", ".ds.metadata", ".offsets.npy", ".num_bytes.npy")
+MASK = ".mask"
 SMALL_VOCABULARY = 65_500  # below it, ids fit in 16 bits; Megatron's `optimal_dtype`
 
 Dtype = Literal["<u2", "<i4"]
@@ -43,6 +52,7 @@ Dtype = Literal["<u2", "<i4"]
 TOKEN_DOCUMENTS = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),  # name of the source in the recipe
         pa.field("split", pa.string(), nullable=False),  # "train" or "heldout"
         pa.field("shard", pa.string(), nullable=False),  # name within the partition's folder
         pa.field("token_offset", pa.int64(), nullable=False),  # of BOS, in tokens of the shard
@@ -51,9 +61,6 @@ TOKEN_DOCUMENTS = pa.schema(
     ]
 )
 
-_MAGIC = b"MMIDIDX\x00\x00"
-_HEADER = struct.Struct("<9sQBQQ")  # magic, version, dtype code, sequences, document bounds
-_MEGATRON_CODES: dict[Dtype, int] = {"<u2": 8, "<i4": 4}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _REMEDY = "set the folder aside and run pack_tokens again."
 
@@ -62,7 +69,8 @@ _REMEDY = "set the folder aside and run pack_tokens again."
 class Vocabulary:
     """What the numbers in a shard mean: the tokenizer that made them, and its special ids.
 
-    Ids are in ``[0, vocab_size)``; ``pad_id`` is None where the tokenizer has none.
+    Ids are in ``[0, vocab_size)``. ``pad_id`` and ``mask_id``, which no document holds, are None
+    where the tokenizer has none.
     """
 
     vocab_size: int
@@ -70,6 +78,7 @@ class Vocabulary:
     eos_id: int
     pad_id: int | None
     tokenizer_digest: str
+    mask_id: int | None = None
 
     @property
     def dtype(self) -> Dtype:
@@ -93,13 +102,15 @@ class Shard:
     """One opened shard.
 
     ``tokens``: [num_tokens] ``<u2`` or ``<i4``, a read-only memory map; ``offsets``: int64 [D+1],
-    document ``i`` is ``tokens[offsets[i] : offsets[i + 1]]``; ``num_bytes``: int64 [D].
+    document ``i`` is ``tokens[offsets[i] : offsets[i + 1]]``; ``num_bytes``: int64 [D]. ``mask``:
+    uint8 [num_tokens], 0 where a token is read but never asked for; None: all are asked for.
     """
 
     name: str
     tokens: np.ndarray
     offsets: np.ndarray
     num_bytes: np.ndarray
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,11 @@ class ShardSet:
     def pad_id(self) -> int | None:
         """The id that fills rows up; no document holds it."""
         return self.vocabulary.pad_id
+
+    @property
+    def mask_id(self) -> int | None:
+        """The id that stands for a token to be guessed; no document holds it."""
+        return self.vocabulary.mask_id
 
     @property
     def tokenizer_digest(self) -> str:
@@ -161,15 +177,20 @@ def write_shard(
     documents: Iterable[np.ndarray],
     num_bytes: Sequence[int] | np.ndarray,
     dtype: Dtype,
+    tokenizer: str = UNKNOWN_TOKENIZER,
+    mask: np.ndarray | None = None,
 ) -> ShardEntry:
     """Write one shard: documents in the given order, one at a time in memory.
 
     Each document is a one-dimensional array of ids, BOS and EOS included; ``num_bytes`` holds the
-    UTF-8 bytes of each one's text, without them. No shard may have been written there before.
+    UTF-8 bytes of each one's text, without them. ``tokenizer`` is its name in datatrove's
+    metadata; ``mask`` has 0 or 1 for each token of all documents. No shard may have been written
+    there before.
 
     Raises:
         ValueError: for an id that does not fit in ``dtype``, for a document of 2**31 tokens or
-            more, for another number of ``num_bytes`` than of documents, for an unfit name.
+            more, for another number of ``num_bytes`` than of documents, or of ``mask`` than of
+            tokens, for an unfit name.
         FileExistsError: if the shard's ``.bin`` exists.
     """
     if not _NAME.fullmatch(name):
@@ -178,11 +199,19 @@ def write_shard(
     sizes = np.asarray(num_bytes, "<i8")
     if sizes.shape != lengths.shape:
         raise ValueError(f"{name} has {len(lengths)} documents, but {sizes.size} sizes in bytes")
+    num_tokens = int(lengths.sum())
+    suffixes = [*SUFFIXES]
+    if mask is not None:
+        _write_mask(folder / f"{name}{MASK}", mask, num_tokens)
+        suffixes.append(MASK)
     (folder / f"{name}.idx").write_bytes(megatron_index(lengths, dtype))
-    np.save(folder / f"{name}.offsets.npy", _offsets(lengths))
+    (folder / f"{name}.ds.index").write_bytes(datatrove_index(lengths))
+    metadata = datatrove_metadata(num_tokens, dtype, tokenizer)
+    (folder / f"{name}.ds.metadata").write_bytes(metadata)
+    np.save(folder / f"{name}.offsets.npy", document_offsets(lengths))
     np.save(folder / f"{name}.num_bytes.npy", sizes)
-    files = {suffix: _digest_file(folder / f"{name}{suffix}") for suffix in SUFFIXES}
-    return ShardEntry(name, int(lengths.sum()), len(lengths), int(sizes.sum()), files)
+    files = {suffix: _digest_file(folder / f"{name}{suffix}") for suffix in suffixes}
+    return ShardEntry(name, num_tokens, len(lengths), int(sizes.sum()), files)
 
 
 def write_index(folder: Path, vocabulary: Vocabulary, entries: Sequence[ShardEntry]) -> Path:
@@ -225,11 +254,11 @@ def open_shards(folders: Path | Sequence[Path], names: Sequence[str] | None = No
     return ShardSet(vocabulary, tuple(shards))
 
 
-def verify_shards(folder: Path) -> int:
-    """Read every byte of a folder's shards and return how many there are.
+def verify_shards(folder: Path, names: Sequence[str] | None = None) -> int:
+    """Read every byte of a folder's shards, or of the named ones; return how many there are.
 
     Raises:
-        NotFound: if there is no index.
+        NotFound: if there is no index, or no shard of a name.
         Damaged: if any byte of the index or of a shard's file is not what was written, if a
             document is not ``[BOS] … [EOS]``, or if an id is outside the vocabulary.
     """
@@ -238,9 +267,9 @@ def verify_shards(folder: Path) -> int:
     if path.read_bytes() != _encode_index(_index_content(vocabulary, entries)):
         raise Damaged(f"{path} is not as it was written: {_REMEDY}")
     num_bytes = path.stat().st_size
-    for entry in entries:
+    for entry in _named(folder, entries, names):
         shard = _open_shard(folder, entry, vocabulary.dtype)
-        for suffix in SUFFIXES:
+        for suffix in entry.files:
             file = folder / f"{entry.name}{suffix}"
             if _digest_file(file) != entry.files[suffix]:
                 raise Damaged(f"{file} is not as it was written: {_REMEDY}")
@@ -261,6 +290,16 @@ def _write_tokens(path: Path, documents: Iterable[np.ndarray], dtype: Dtype) -> 
     return np.array(lengths, "<i8")
 
 
+def _write_mask(path: Path, mask: np.ndarray, num_tokens: int) -> None:
+    if (
+        mask.shape != (num_tokens,)
+        or mask.dtype.kind not in "biu"
+        or not np.isin(mask, (0, 1)).all()
+    ):
+        raise ValueError(f"{path.name} is not 0 or 1 for each of {num_tokens} tokens")
+    path.write_bytes(mask.astype(np.uint8).tobytes())
+
+
 def _stored(document: np.ndarray, dtype: Dtype, what: str) -> bytes:
     if document.ndim != 1 or document.dtype.kind not in "iu" or len(document) >= 2**31:
         raise ValueError(f"{what} is not a row of less than 2**31 integers")
@@ -268,20 +307,6 @@ def _stored(document: np.ndarray, dtype: Dtype, what: str) -> bytes:
     if len(document) and not (limits.min <= document.min() and document.max() <= limits.max):
         raise ValueError(f"{what} has an id that does not fit in {dtype}")
     return document.astype(dtype).tobytes()
-
-
-def _offsets(lengths: np.ndarray) -> np.ndarray:
-    """Return where each document starts, and the end: int64 [D+1]."""
-    return np.concatenate([np.zeros(1, "<i8"), np.cumsum(lengths, dtype="<i8")])
-
-
-def megatron_index(lengths: np.ndarray, dtype: Dtype) -> bytes:
-    """Return a Megatron-core ``.idx`` with one sequence per document."""
-    count = len(lengths)
-    header = _HEADER.pack(_MAGIC, 1, _MEGATRON_CODES[dtype], count, count + 1)
-    pointers = _offsets(lengths)[:-1] * np.dtype(dtype).itemsize
-    bounds = np.arange(count + 1, dtype="<i8")
-    return b"".join([header, lengths.astype("<i4").tobytes(), pointers.tobytes(), bounds.tobytes()])
 
 
 def _index_content(vocabulary: Vocabulary, entries: Iterable[ShardEntry]) -> dict[str, Any]:
@@ -315,15 +340,15 @@ def _read_index(folder: Path) -> tuple[Vocabulary, list[ShardEntry]]:
 
 
 def _check_index(dtype: str, vocabulary: Vocabulary, entries: Sequence[ShardEntry]) -> None:
-    special = [vocabulary.bos_id, vocabulary.eos_id]
-    special += [] if vocabulary.pad_id is None else [vocabulary.pad_id]
+    optional = [number for number in (vocabulary.pad_id, vocabulary.mask_id) if number is not None]
+    special = [vocabulary.bos_id, vocabulary.eos_id, *optional]
     counts = [n for e in entries for n in (e.num_tokens, e.num_documents, e.num_bytes)]
     if not all(type(n) is int and n >= 0 for n in [vocabulary.vocab_size, *special, *counts]):
         raise ValueError("a count or an id is not a natural number")
     if dtype != vocabulary.dtype or max(special) >= vocabulary.vocab_size:
         raise ValueError("dtype or special ids do not fit the vocabulary")
     for entry in entries:
-        if not _NAME.fullmatch(entry.name) or set(entry.files) != set(SUFFIXES):
+        if not _NAME.fullmatch(entry.name) or set(entry.files) - {MASK} != set(SUFFIXES):
             raise ValueError(f"the entry of {entry.name!r} is incomplete")
 
 
@@ -347,10 +372,19 @@ def _open_shard(folder: Path, entry: ShardEntry, dtype: Dtype) -> Shard:
         if offsets[0] != 0 or offsets[-1] != entry.num_tokens:
             raise ValueError(f"its offsets do not span {entry.num_tokens} tokens")
         tokens = _open_tokens(Path(f"{base}.bin"), entry.num_tokens, dtype)
-        _checkmegatron_index(Path(f"{base}.idx"), entry, dtype)
+        mask = None
+        if MASK in entry.files:
+            mask = _open_tokens(Path(f"{base}{MASK}"), entry.num_tokens, "<u1")
+        _check_sidecars(base, entry, dtype)
     except (OSError, ValueError) as error:
         raise Damaged(f"the token shard {base} is damaged ({error}): {_REMEDY}") from error
-    return Shard(entry.name, tokens, offsets, num_bytes)
+    return Shard(entry.name, tokens, offsets, num_bytes, mask)
+
+
+def _check_sidecars(base: Path, entry: ShardEntry, dtype: Dtype) -> None:
+    check_megatron(Path(f"{base}.idx"), entry.num_documents, dtype)
+    index, metadata = Path(f"{base}.ds.index"), Path(f"{base}.ds.metadata")
+    check_datatrove(index, metadata, entry.num_documents, entry.num_tokens, dtype)
 
 
 def _open_npy(path: Path, length: int) -> np.ndarray:
@@ -366,23 +400,13 @@ def _open_npy(path: Path, length: int) -> np.ndarray:
     return array
 
 
-def _open_tokens(path: Path, num_tokens: int, dtype: Dtype) -> np.ndarray:
+def _open_tokens(path: Path, num_tokens: int, dtype: str) -> np.ndarray:
     size, expected = path.stat().st_size, num_tokens * np.dtype(dtype).itemsize
     if size != expected:
         raise ValueError(f"{path.name} has {size} bytes, not {expected}")
     if num_tokens == 0:  # an empty file cannot be mapped
         return np.empty(0, dtype)
     return np.memmap(path, dtype, mode="r")
-
-
-def _checkmegatron_index(path: Path, entry: ShardEntry, dtype: Dtype) -> None:
-    count = entry.num_documents
-    expected = _HEADER.pack(_MAGIC, 1, _MEGATRON_CODES[dtype], count, count + 1)
-    size = _HEADER.size + 12 * count + 8 * (count + 1)
-    with path.open("rb") as file:
-        header = file.read(_HEADER.size)
-    if header != expected or path.stat().st_size != size:
-        raise ValueError(f"{path.name} is no Megatron index of {count} documents in {dtype}")
 
 
 def _fault(shard: Shard, vocabulary: Vocabulary) -> str | None:
@@ -399,6 +423,18 @@ def _fault(shard: Shard, vocabulary: Vocabulary) -> str | None:
         return "BOS or EOS stands within a document"
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < vocab_size:
         return f"an id is outside the vocabulary of {vocab_size}"
+    if shard.mask is not None and len(tokens):
+        return _mask_fault(shard.mask, starts)
+    return None
+
+
+def _mask_fault(mask: np.ndarray, starts: np.ndarray) -> str | None:
+    if mask.max() > 1:
+        return "its mask has more than 0 and 1"
+    asked = np.maximum.reduceat(mask, starts)
+    if not asked.all() or mask[starts].any():
+        number = int(np.argmin(asked & (mask[starts] == 0)))
+        return f"the mask of document {number} asks for nothing, or for BOS"
     return None
 
 

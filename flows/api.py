@@ -10,11 +10,13 @@ from pathlib import Path
 from catalog.explain import why
 from data_contracts.errors import MillraceError, StoreError, UsageError, WaitingForPerson
 from flows.approval import check_approval, is_approval_due, take_approval
+from flows.client import configure_client, drain
 from flows.contracts import contracts_of
+from flows.crashed import mark_crashed
 from flows.graph import build_graph
 from flows.recipe import load_recipe
 from flows.report import make_report
-from flows.server import configure_client, drain, ensure_server, mark_crashed
+from flows.server import ensure_server
 from flows.session import (
     DEFAULT_HOME,
     Order,

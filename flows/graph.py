@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from data_contracts.errors import RecipeError
-from flows.machine import on_this_machine, with_threads
+from flows.machine import with_threads
 from flows.recipe import Recipe
 from flows.repeats_graph import dropping_repeats
 from flows.source_tables import ingesting, with_priorities
+from flows.variants import (
+    finetuning,
+    finetuning_variants,
+    pretraining,
+    pretraining_variants,
+    step_name,
+)
 from pipelines.apply_policy import STEP as APPLY_POLICY
 from pipelines.compute_signals import STEP as COMPUTE_SIGNALS
 from pipelines.compute_signals import STEP_WITH_EDITS as MEASURE_BOTH
@@ -34,17 +41,16 @@ from pipelines.remove_requested import STEP as REMOVE_REQUESTED
 from pipelines.remove_requested import with_digest
 from pipelines.signals.lists_config import with_digests
 from pipelines.split import STEP as SPLIT
-from pipelines.tokenizer.given_model import with_model_digest
+from pipelines.tokenizer.given_model import with_model_digests
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
 from pipelines.tokens.pack_tokens import STEP as PACK_TOKENS
 from pipelines.tokens.pack_tokens import PackConfig
 from store.graph import Graph, Node
 from store.hints import nearest
-from training.steps.evaluate import STEP as EVALUATE
-from training.steps.finetune import STEP as FINETUNE
-from training.steps.pretrain import STEP as PRETRAIN
+from training.steps.evaluate import step_with as evaluate_with
 from training.steps.sample_texts import STEP as SAMPLE_TEXTS
 from training.steps.score_heldout import STEP as SCORE_HELDOUT
+from training.steps.score_masked import STEP_MASKED as SCORE_MASKED
 
 
 def build_graph(recipe: Recipe, home: str = "") -> Graph:
@@ -157,7 +163,7 @@ def _measuring(recipe: Recipe, read: str) -> list[Node]:
 
 def _tokenizing(recipe: Recipe) -> list[Node]:
     """Curated text to token shards. A model that the recipe names is known by its content."""
-    tokenizer = with_model_digest(recipe.tokenizer)
+    tokenizer = with_model_digests(recipe.tokenizer)
     return [
         Node(TRAIN_TOKENIZER, tokenizer, {"curated": "materialize"}),
         Node(PACK_TOKENS, PackConfig(), {"curated": "materialize", "tokenizer": "train_tokenizer"}),
@@ -165,15 +171,20 @@ def _tokenizing(recipe: Recipe) -> list[Node]:
 
 
 def _training(recipe: Recipe) -> list[Node]:
-    """Token shards to a model, how well it predicts, and what it writes."""
-    pretrain = on_this_machine(recipe.pretrain)
+    """Token shards to a model, how well it predicts, and what it writes; variants of it."""
+    read = {"model": "pretrain", "tokenizer": "train_tokenizer"}
+    tokens = {"model": "pretrain", "tokens": "pack_tokens"}
     score = with_threads(recipe.heldout)
-    sample_inputs = {"model": "pretrain", "tokenizer": "train_tokenizer"}
-    return [
-        Node(PRETRAIN, pretrain, {"tokens": "pack_tokens"}),
-        Node(SCORE_HELDOUT, score, {"model": "pretrain", "tokens": "pack_tokens"}),
-        Node(SAMPLE_TEXTS, with_threads(recipe.samples), sample_inputs),
-    ]
+    judging = {  # a model of labels is no language model: its scores stand in its curve
+        "causal": [
+            Node(SCORE_HELDOUT, score, tokens),
+            Node(SAMPLE_TEXTS, with_threads(recipe.samples), read),
+        ],
+        "masked": [Node(SCORE_MASKED, score, {**tokens, **read})],
+        "supervised": [],
+    }
+    nodes = [pretraining(recipe.pretrain), *judging[recipe.pretrain.objective]]
+    return [*nodes, *pretraining_variants(recipe)]
 
 
 def _labelling(recipe: Recipe) -> list[Node]:
@@ -195,18 +206,13 @@ def _judging(recipe: Recipe) -> list[Node]:
     """The model and its twin from scratch, fine-tuned on the task and compared."""
     if recipe.labels.kind == "none":
         return []
-    finetune = with_threads(recipe.finetune)
-    finetune_inputs = {
-        "labelled": "pack_labels",
-        "model": "pretrain",
-        "tokenizer": "train_tokenizer",
-    }
+    finetuned = [finetuning(recipe), *finetuning_variants(recipe)]
+    variants = [name for name, _ in recipe.variants]
+    evaluate = evaluate_with(variants)
     evaluate_inputs = {
         "finetuned": "finetune",
         "baseline": "score_baseline",
         "labelled": "pack_labels",
+        **{f"finetuned_{name}": step_name("finetune", name) for name in variants},
     }
-    return [
-        Node(FINETUNE, finetune, finetune_inputs),
-        Node(EVALUATE, recipe.evaluate, evaluate_inputs),
-    ]
+    return [*finetuned, Node(evaluate, recipe.evaluate, evaluate_inputs)]

@@ -92,7 +92,7 @@ class LineProgress(_Counting):
             rest = f", {left:,.0f} s left" if left is not None else ""
             _say(f"{step}: {self._parts} of {self._missing} partitions, {self._rate()}{rest}")
 
-    def told(self, step: str, line: str) -> None:
+    def told(self, step: str, line: str, done_ratio: float | None) -> None:
         """Print the line if none was printed for a while."""
         with self._lock:
             if time.monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
@@ -132,7 +132,7 @@ class BarProgress(_Counting):
             self._add(input_bytes, rows)
             self._bars.update(self._task, advance=1, rate=self._rate())
 
-    def told(self, step: str, line: str) -> None:
+    def told(self, step: str, line: str, done_ratio: float | None) -> None:
         """Show the line beside the bar."""
         self._bars.update(self._task, rate=line)
 

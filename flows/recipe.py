@@ -16,6 +16,7 @@ from typing import Any, Literal
 from data_contracts.errors import NotFound, RecipeError, UsageError
 from flows.source_tables import as_tables, check_sources
 from flows.values import build
+from flows.variants import check_variants, inherit
 from pipelines.apply_policy import PolicyConfig, signals_asked
 from pipelines.compute_signals import SignalsConfig
 from pipelines.dedupe.choose_kept import PRIORITY, ChoiceConfig
@@ -103,6 +104,7 @@ class Recipe:
     materialize: MaterializeConfig = field(default_factory=MaterializeConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    variants: tuple[tuple[str, PretrainConfig], ...] = ()
     heldout: ScoreConfig = field(default_factory=ScoreConfig)
     samples: SampleConfig = field(default_factory=SampleConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
@@ -169,8 +171,8 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: if a key, a type or a value is wrong.
     """
-    recipe = _with_signals(build(Recipe, plain, "the recipe"))
-    _check_labels(recipe)
+    recipe = _with_signals(build(Recipe, inherit(plain), "the recipe"))
+    check_variants(recipe)
     check_sources(recipe)
     if recipe.run.workers < 0:
         raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")
@@ -184,16 +186,6 @@ def _with_signals(recipe: Recipe) -> Recipe:
         asked.add(known_signal(signal, "dedupe.prefer", ALL_SIGNALS))
     signals = replace(recipe.signals, edits=recipe.edits.use)
     return replace(recipe, signals=with_asked(signals, asked))
-
-
-def _check_labels(recipe: Recipe) -> None:
-    """Raise RecipeError if the models would read less of a document than the baseline does."""
-    most = recipe.pretrain.context_tokens
-    if recipe.labels.kind != "none" and recipe.labels.max_tokens > most:
-        raise RecipeError(
-            f"labels.max_tokens is {recipe.labels.max_tokens}, more than pretrain.context_tokens, "
-            f"{most}; lower it, so that models and baseline read the same words."
-        )
 
 
 def load_toml(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A run's report: written beside the run's record, from what its steps recorded."""
+"""A run's report, and its model's card: written beside the run's record, from what that holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from catalog.opened import OpenedRun
 from catalog.report import report_facts, write_page
 from catalog.report.facts import ReportFacts
+from catalog.report.model_card import read_sources, write_card
 from catalog.report.section_contracts import headline
 from catalog.report.tiles import tiles
 from data_contracts.errors import RecipeError
@@ -16,6 +17,7 @@ from store.runs import Run
 from store.storage import Storage
 
 PAGE = "report.html"
+CARD = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,17 @@ def report_name(run: str) -> str:
 
 
 def make_report(storage: Storage, run: Run) -> Report:
-    """Write the page of a run, over one that is there.
+    """Write the page of a run, over one that is there, and the card of its model if it has one.
 
     Raises:
         Damaged: if something that the page tells of cannot be read.
     """
-    facts = replace(report_facts(OpenedRun(storage, run)), rules=_rules(run))
+    opened = OpenedRun(storage, run)
+    facts = replace(report_facts(opened), rules=_rules(run))
     storage.replace(report_name(run.name), write_page(facts).encode())
+    if facts.pretraining is not None or facts.comparison is not None:
+        card = write_card(facts, read_sources(opened))
+        storage.replace(f"runs/{run.name}/{CARD}", card.encode())
     return Report(storage.place(report_name(run.name)), facts)
 
 

@@ -5,17 +5,14 @@ process that serves it. A process is taken for ours only if its command line car
 that record and it works in that very folder, so neither another server on the port, nor a reused
 process id, nor the server of a home that this one is a copy of is mistaken for it.
 
-Importing this module imports nothing of Prefect, whose import takes more than a second;
-`configure_client` must be called before Prefect is imported, `drain` before a command ends.
+Importing this module imports nothing of Prefect, whose import takes more than a second.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
-import logging
 import os
 import secrets
 import signal
@@ -35,24 +32,11 @@ from typing import Any
 
 import psutil
 
-from data_contracts.errors import ReadOnlyHome, StoreError, UsageError
-from flows.crashed import mark_crashed
+from data_contracts.errors import ReadOnlyHome, StoreError
+from flows.client import HOST, NO_TELEMETRY, configured_api_url, past_proxies
 from flows.new_database import keep_as_template, seed_database
-from flows.state import state_folder
+from flows.state import server_folder, servers_folder
 
-__all__ = [
-    "client_environment",
-    "configure_client",
-    "configured_api_url",
-    "drain",
-    "ensure_server",
-    "mark_crashed",
-    "server_folder",
-    "server_status",
-    "stop_server",
-]
-
-HOST = "127.0.0.1"
 DEFAULT_PORT = 4200
 PORTS_TRIED = 100
 START_SECONDS = 180.0
@@ -62,8 +46,6 @@ POLL_SECONDS = 0.05
 RECORD = "server.json"
 LOG = "server.log"
 LOCK = "server.lock"
-OWN_API_URL = "MILLRACE_PREFECT_API_URL"  # the PREFECT_API_URL that `configure_client` set
-NO_TELEMETRY = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 PASSED_ON = {"PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"}
 
 SERVE = """
@@ -115,30 +97,6 @@ class _Server:
                 return answer.status == 200
         except (OSError, HTTPException):
             return False
-
-
-def server_folder(home: str) -> Path:
-    """Return the folder of a home's server (its PREFECT_HOME); nothing is created.
-
-    It is ``<home>/prefect`` for a local home. A bucket cannot hold a SQLite database, so the
-    server of such a home lies with the person: ``~/.millrace/servers/<hash of the URL>``
-    (MILLRACE_STATE_DIR takes the place of ``~/.millrace``).
-
-    Raises:
-        UsageError: for an empty name, which is no place (it would mean the working folder).
-    """
-    path = home.removeprefix("file://").removeprefix("local://")
-    if not path.strip():
-        raise UsageError("The home has an empty name; name a folder or a bucket with --home.")
-    if "://" not in path:
-        return Path(os.path.abspath(os.path.expanduser(path))) / "prefect"
-    return _servers() / hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:16]
-
-
-def configured_api_url() -> str | None:
-    """Return the PREFECT_API_URL that the person set, ``None`` if unset or set by us."""
-    api_url = os.environ.get("PREFECT_API_URL")
-    return None if api_url == os.environ.get(OWN_API_URL) else api_url
 
 
 def ensure_server(home: str, *, port: int | None = None) -> str:
@@ -206,79 +164,8 @@ def server_status(home: str) -> dict[str, Any]:
     }
 
 
-def client_environment(api_url: str, home: str) -> dict[str, str]:
-    """Return the environment in which a process talks to the server at ``api_url``.
-
-    Prefect is quiet there (INFO to the server, nothing on stderr but what is critical: errors
-    reach the caller), sends nothing to anyone else and keeps no results: the store does. With a
-    server that the person configured, their PREFECT_HOME and profile stay in force; logging
-    settings that they chose always do.
-    """
-    chosen = {
-        "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    }
-    environment = {name: os.environ.get(name, value) for name, value in chosen.items()}
-    environment |= NO_TELEMETRY
-    environment |= {"PREFECT_API_URL": api_url, "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false"}
-    if api_url == configured_api_url():
-        return environment
-    return environment | {
-        OWN_API_URL: api_url,
-        "PREFECT_HOME": str(server_folder(home)),
-        "PREFECT_PROFILE": "local",
-        **_past_proxies(),
-    }
-
-
-def configure_client(api_url: str, home: str) -> None:
-    """Make this process, and those it starts, talk to the server at ``api_url``.
-
-    Call it before Prefect is imported. If Prefect was imported already, what is still on its way
-    to the former server is sent and the settings are read again; only the level of its console
-    logging then stays as it was.
-    """
-    environment = client_environment(api_url, home)
-    context = sys.modules.get("prefect.context")
-    if context is not None:
-        drain()
-    os.environ.update(environment)
-    if context is not None:
-        context.refresh_global_settings_context()
-
-
-def drain(timeout_seconds: float = 30.0) -> bool:
-    """Wait until this process has handed its events and logs to the server; call it at a run's end.
-
-    Prefect sends both from threads of its own, and a task run exists on the server only through
-    its events. Returns whether the threads were done in time, be it that they gave up. Does
-    nothing if Prefect was never imported.
-    """
-    workers = sys.modules.get("prefect.events.worker")
-    if workers is None:
-        return True
-    not_done: list[int] = []
-
-    def wait() -> None:  # in a thread of its own: in a running event loop it could not wait
-        not_done.append(len(workers.EventsWorker.drain_all(timeout=timeout_seconds)[1]))
-
-    notices = logging.getLogger("EventsWorker")  # it warns of any event that is still to be sent
-    level = notices.level
-    notices.setLevel(logging.ERROR)
-    thread = threading.Thread(target=wait)
-    thread.start()
-    thread.join()
-    notices.setLevel(level)
-    return not_done == [0]
-
-
-def _servers() -> Path:
-    return state_folder() / "servers"
-
-
 def _template() -> Path:
-    return _servers() / f"new-prefect-{version('prefect')}"
+    return servers_folder() / f"new-prefect-{version('prefect')}"
 
 
 @contextlib.contextmanager
@@ -374,16 +261,8 @@ def _server_environment(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite+aiosqlite:///prefect.db",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        **_past_proxies(),
+        **past_proxies(),
     }
-
-
-def _past_proxies() -> dict[str, str]:
-    """Return the variables that keep calls to this machine away from a proxy."""
-    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in named.split(",") if host.strip()]
-    value = ",".join(dict.fromkeys([*hosts, HOST, "localhost"]))
-    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def _await_health(server: _Server, folder: Path) -> None:

@@ -24,16 +24,11 @@ import psutil
 
 from data_contracts.errors import MillraceError, UsageError
 from flows.api import close_crashed
+from flows.client import configure_client, configured_api_url, drain
+from flows.crashed import mark_crashed
 from flows.outcome import came_to
-from flows.server import (
-    configure_client,
-    configured_api_url,
-    drain,
-    ensure_server,
-    mark_crashed,
-    server_folder,
-    server_status,
-)
+from flows.server import ensure_server, server_status
+from flows.state import server_folder
 from store.storage import Storage
 
 if TYPE_CHECKING:

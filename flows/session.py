@@ -24,6 +24,7 @@ from flows.contracts import contracts_of, hold, violation
 from flows.graph import build_graph
 from flows.links import link_results
 from flows.pages import write_pages
+from flows.progress_artifact import ShownProgress
 from flows.recipe import Recipe, load_recipe
 from flows.state import state_folder
 from pipelines.kernels.cache import use_cache_dir
@@ -32,7 +33,7 @@ from store.code_check import check_code
 from store.datasets import Dataset
 from store.errors import StoreError, UsageError
 from store.graph import Graph
-from store.plan import NodePlan, plan_node
+from store.plan import NodePlan, plan_node, settle
 from store.runner import Progress, Runner, StepResult
 from store.runs import Run, StepRecord, begin_run, save_run
 from store.storage import Storage
@@ -90,6 +91,7 @@ class Session:
         self.waits_for: str | None = None  # the sentence of what a person must do for it to go on
         self.contracts = contracts
         self.results: dict[str, CheckResult] = {}  # of the contracts held in this run, by step
+        self.progress = ShownProgress(None)
         self.until: str | None = None  # the last step that may be begun now; None: all
         self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
@@ -118,8 +120,7 @@ class Session:
         reason = why(self.storage, plan)
         self.note(_record(name, "running", reason))
         try:
-            result = self._runner.run(plan, force=name in self._forced)
-            self.plans[name] = plan.completed(result.dataset)
+            result = self._run(plan)
             self._prove(name, result)
         except BaseException:
             with contextlib.suppress(StoreError):  # what went wrong first is what is told
@@ -128,6 +129,23 @@ class Session:
         record = self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
         self._hold(record, result.dataset)
         return record
+
+    def _run(self, plan: NodePlan) -> StepResult:
+        """Compute what a plan lacks, and what is then found to be read anew."""
+        name = plan.node.name
+        result = self._runner.run(plan, force=name in self._forced)
+        done = plan.completed(result.dataset)
+        settled = settle(self.storage, done)
+        if settled != done:
+            again = self._runner.run(settled)
+            result = replace(
+                again,
+                num_computed=result.num_computed + again.num_computed,
+                seconds=round(result.seconds + again.seconds, 4),
+                notes=(*result.notes, *again.notes),
+            )
+        self.plans[name] = settled.completed(result.dataset)
+        return result
 
     def note(self, record: StepRecord) -> StepRecord:
         """Write a step's record into the run's."""
@@ -239,8 +257,10 @@ def open_session(
     prepare_kernels()
     workers = recipe.run.workers or os.cpu_count() or 1
     run = begin_run(storage, recipe.name, recipe.plain(), order.run)
-    with Runner(storage, workers, executor, _progress) as runner:
+    progress = ShownProgress(_progress)
+    with Runner(storage, workers, executor, progress) as runner:
         session = Session(storage, recipe, order, run, runner, contracts, planned)
+        session.progress = progress
         with _SESSIONS_LOCK:
             _SESSIONS[run.name] = session
         try:

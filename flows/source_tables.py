@@ -52,6 +52,7 @@ def as_tables(plain: dict[str, Any]) -> None:
     for section, key in (("policy", "rules"), ("ingest", "labels")):
         _as_table(plain.get(section), key)
     _as_table(plain, "sources")
+    _as_table(plain, "variants")
     for source in plain.get("sources", {}).values():
         _as_table(source, "labels")
 

@@ -17,6 +17,7 @@ from flows.recipe import load_recipe
 from flows.repeats_graph import STEPS as REPEATS
 from flows.session import DEFAULT_HOME, Order, is_open, open_session, session_of
 from flows.steps import record_flow_run, run_step
+from flows.variants import with_variants
 from store.storage import Storage
 
 INGEST = ("ingest",)
@@ -38,10 +39,12 @@ def run_stage(
 ) -> None:
     """Run those steps that are due: within the open run, or one opened for them alone."""
     if run is not None and is_open(run):
-        for step in session_of(run).due_steps(steps):
+        session = session_of(run)
+        for step in session.due_steps(with_variants(steps, session.recipe)):
             run_step(run, step)
         return
-    wanted = build_graph(load_recipe(recipe, settings)).names()
+    loaded = load_recipe(recipe, settings)
+    wanted, steps = build_graph(loaded).names(), with_variants(steps, loaded)
     if is_deployed():
         close_crashed(Storage(home))
     name = run or str(runtime.flow_run.name)

@@ -42,7 +42,8 @@ def run_step(run: str, step: str) -> dict[str, Any]:
 def _run_step(run: str, step: str) -> dict[str, Any]:
     session = session_of(run)
     try:
-        record = session.run_step(step)
+        with session.progress.in_prefect(step, progress_key(step)):
+            record = session.run_step(step)
     finally:
         if step in session.results:
             _show_checks(run, session.results[step])
@@ -93,6 +94,11 @@ def flow_run_name() -> str:
 def artifact_key(step: str) -> str:
     """Return the key of a step's artifact; Prefect takes lower-case letters, digits and dashes."""
     return f"rows-{step.replace('_', '-')}"
+
+
+def progress_key(step: str) -> str:
+    """Return the key of the artifact that shows how far a step is."""
+    return f"progress-{step.replace('_', '-')}"
 
 
 def _accounting(record: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from flows.stages import (
     publish_documents,
 )
 from flows.steps import record_flow_run, run_step, show_report
+from flows.variants import with_variants
 
 STAGES: tuple[tuple[tuple[str, ...], Flow[..., None]], ...] = (
     (INGEST, ingest_documents),
@@ -115,7 +116,8 @@ def _run_stages(session: Session) -> None:
     them; their steps are then run here, where they are found fresh.
     """
     order, name = session.order, session.run.name
-    for steps, stage in STAGES:
+    for stage_steps, stage in STAGES:
+        steps = with_variants(stage_steps, session.recipe)
         if session.due_steps(steps):
             stage(order.recipe, order.home, order.settings, name)
         for step in session.due_steps(steps):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from store.datasets import (
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
 from store.home import first_line
 from store.identity import digest_file, digest_table
-from store.step import QUARANTINE, Inputs, Output, SourcePart, Step, ignore_line
+from store.step import QUARANTINE, Inputs, Output, SourcePart, Step, Tell, ignore_line
 from store.storage import Storage
 from store.writer import Written, write_rows
 
@@ -61,9 +61,7 @@ class PartTask:
         return sum(part.size_bytes for parts in self.inputs.values() for part in parts)
 
 
-def compute_part(
-    task: PartTask, publish: bool = True, tell: Callable[[str], None] = ignore_line
-) -> Receipt:
+def compute_part(task: PartTask, publish: bool = True, tell: Tell = ignore_line) -> Receipt:
     """Compute a partition; publish its files and receipt, unless only its digest is wanted.
 
     ``tell`` hears what the step says of how far it is. Without ``publish`` nothing of an earlier
@@ -105,7 +103,7 @@ def _work(task: PartTask, publish: bool) -> AbstractContextManager[Path | None]:
 
 
 def _run_step(
-    task: PartTask, folder: Path, work: Path | None, tell: Callable[[str], None]
+    task: PartTask, folder: Path, work: Path | None, tell: Tell
 ) -> tuple[Output, Written]:
     scratch = folder / "files"
     inputs = Inputs(

@@ -33,21 +33,17 @@ that was taken for dead and wakes up computes in vain; it breaks nothing.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
-import platform
 import re
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
-
-import psutil
+from typing import Any
 
 from store.errors import LeaseLost, StoreError
+from store.processes import Record, identity_of, life_of
 from store.storage import Storage
 
 FOLDER = "leases"
@@ -56,8 +52,6 @@ BEAT_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
 
-Record = dict[str, Any]
-Life = Literal["running", "gone", "unknown"]
 _FILE = re.compile(r"(\d{6,})\.(json|released)")
 _FIELDS = {"holder", "host", "machine", "pid", "process_started", "beat", "beat_at"}
 
@@ -131,7 +125,7 @@ class Leases:
         record = _read(self.storage, name, epochs[-1])[1]
         if record is None:
             return None
-        life = _life(record)
+        life = life_of(record)
         recent = time.time() - record["beat_at"] < self.ttl_seconds
         return record if life == "running" or (life == "unknown" and recent) else None
 
@@ -182,7 +176,7 @@ class Leases:
             if not self._is_dead(name, dead, holder):
                 return None, holder
         epoch = epochs[-1] + 1 if epochs else 1
-        record = {**_identity(os.getpid()), "holder": uuid.uuid4().hex, "beat": 0}
+        record = {**identity_of(os.getpid()), "holder": uuid.uuid4().hex, "beat": 0}
         record["beat_at"] = time.time()
         if not self.storage.create_json(_file(name, epoch), record, durable=False):
             return None, None
@@ -208,7 +202,7 @@ class Leases:
         """Tell whether the holder of the highest epoch is dead; if that is not known, watch it."""
         if data is None:
             return False  # deleted between two looks: the next look will tell
-        life = _life(record) if record else "unknown"
+        life = life_of(record) if record else "unknown"
         with self._lock:
             now = self._clock()
             before, since = self._watched.get(name, (data, now))
@@ -345,63 +339,3 @@ def _is_record(value: Any) -> bool:
         return False
     pid, beat_at = value["pid"], value["beat_at"]
     return isinstance(pid, int) and pid > 0 and isinstance(beat_at, (int, float))
-
-
-@functools.cache
-def _identity(pid: int) -> Record:
-    """Return what tells this process from all others; ``pid`` is its own, for the cache."""
-    started = _process(pid)[0]
-    return {"host": _host(), "machine": _machine(), "pid": pid, "process_started": started}
-
-
-def _life(record: Record) -> Life:
-    """Tell what is known here of the process that wrote a record."""
-    here = _identity(os.getpid())
-    if (record["host"], record["machine"]) != (here["host"], here["machine"]):
-        return "unknown"
-    started, state = _process(record["pid"])
-    if not started and _is_hidden(record["pid"]):
-        return "unknown"
-    if started != record["process_started"] or state in ("Z", "X"):
-        return "gone"
-    return "unknown" if state in ("T", "t") else "running"
-
-
-def _is_hidden(pid: int) -> bool:
-    """Tell whether a process exists although its facts are kept from us (another user's)."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _host() -> str:
-    return platform.node()
-
-
-def _machine() -> str:
-    """Return what tells boots of a machine and its containers (whose pids differ) apart."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return f"{uuid.getnode():x}"
-
-
-def _process(pid: int) -> tuple[str, str]:
-    """Return when a process started, in a form that no clock change alters, and its state letter.
-
-    On Linux, clock ticks since boot, from ``/proc``; elsewhere what psutil says. ("", "X"): none.
-    """
-    try:
-        if os.path.exists("/proc/self/stat"):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            return fields[19], fields[0]
-        process = psutil.Process(pid)
-        state = {"stopped": "T", "zombie": "Z"}.get(process.status(), "R")
-        return str(process.create_time()), state
-    except (OSError, psutil.NoSuchProcess):
-        return "", "X"

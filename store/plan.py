@@ -90,19 +90,42 @@ def plan_node(storage: Storage, node: Node, plans: Upstream) -> NodePlan:
         Damaged: if a receipt is not what was written, or its rows are missing or cut.
     """
     code = code_of(node.step)
-    parts = []
-    for draft in _drafts(node, plans):
-        if draft.pending:
-            parts.append(PartPlan(draft.key, None))
-            continue
-        task = _task(storage, node, draft, code)
-        receipt = read_receipt(storage, node.name, task.fingerprint)
-        parts.append(PartPlan(draft.key, task, receipt))
+    parts = [_plan_part(storage, node, draft, code) for draft in _drafts(node, plans)]
     check_present(storage, node.name, [part.receipt for part in parts if part.receipt])
     pending = next((name for name in node.inputs.values() if not plans[name].is_fresh()), None)
     if all(part.task is not None for part in parts):
         pending = None
-    return NodePlan(node, tuple(parts), pending)
+    return settle(storage, NodePlan(node, tuple(parts), pending))
+
+
+def settle(storage: Storage, plan: NodePlan) -> NodePlan:
+    """Return a source's plan with the settings that its partitions have once all are there.
+
+    That may be partitions that are still to be computed. A plan that lacks any stays as it is.
+
+    Raises:
+        Damaged: as `plan_node` does.
+    """
+    step, tasks = plan.node.step, [part.task for part in plan.parts if part.task]
+    if step.settle is None or not plan.is_fresh() or not tasks:
+        return plan
+    given = [task.source for task in tasks if task.source]
+    stored = [StoredPart(storage, receipt, receipt.key) for receipt in plan.reused()]
+    parts = [
+        part
+        if source is before
+        else _plan_part(storage, plan.node, _Draft(part.key, source=source), tasks[0].code)
+        for part, before, source in zip(plan.parts, given, step.settle(given, stored), strict=True)
+    ]
+    check_present(storage, plan.node.name, [part.receipt for part in parts if part.receipt])
+    return replace(plan, parts=tuple(parts))
+
+
+def _plan_part(storage: Storage, node: Node, draft: _Draft, code: dict[str, str]) -> PartPlan:
+    if draft.pending:
+        return PartPlan(draft.key, None)
+    task = _task(storage, node, draft, code)
+    return PartPlan(draft.key, task, read_receipt(storage, node.name, task.fingerprint))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
 from store.plan import NodePlan
 from store.previous import previous_part
+from store.step import Tell
 from store.storage import Storage
 
 Made = TypeVar("Made")
@@ -34,8 +35,11 @@ class Progress(Protocol):
     def part_finished(self, step: str, input_bytes: int, rows: Rows) -> None:
         """A partition was computed."""
 
-    def told(self, step: str, line: str) -> None:
-        """A step says how far it is, in one line for a person; may come many times a second."""
+    def told(self, step: str, line: str, done_ratio: float | None) -> None:
+        """A step says how far it is, in one line for a person; may come many times a second.
+
+        ``done_ratio`` is the share that is done, 0 to 1, None where the step does not know it.
+        """
 
     def waiting(self, step: str, holder: str) -> None:
         """Another run is computing a partition that this one needs."""
@@ -156,7 +160,7 @@ class Runner:
         if self._executor is None:
             return compute_part(task, publish, self._tell_line(task.step.name))
         # What only planning uses may be a lambda, which no other process could be sent.
-        step = replace(task.step, list_parts=None, num_buckets=None)
+        step = replace(task.step, list_parts=None, settle=None, num_buckets=None)
         return self._executor.submit(compute_part, replace(task, step=step), publish).result()
 
     def _compute_again(self, plan: NodePlan) -> list[str]:
@@ -192,12 +196,12 @@ class Runner:
             self._stopping.set()
             raise
 
-    def _tell_line(self, step: str) -> Callable[[str], None]:
-        def tell(line: str) -> None:
+    def _tell_line(self, step: str) -> Tell:
+        def tell(line: str, done_ratio: float | None = None) -> None:
             if self._stopping.is_set():
                 raise KeyboardInterrupt
             if self._progress:
-                self._progress.told(step, line)
+                self._progress.told(step, line, done_ratio)
 
         return tell
 

@@ -69,7 +69,14 @@ class SourcePart:
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-def ignore_line(line: str) -> None:
+class Tell(Protocol):
+    """Who is told how far a step is."""
+
+    def __call__(self, line: str, done_ratio: float | None = None) -> None:
+        """Take a line for a person and, where it is known, the share that is done, 0 to 1."""
+
+
+def ignore_line(line: str, done_ratio: float | None = None) -> None:
     """Drop a line on a step's progress."""
 
 
@@ -83,7 +90,7 @@ class Inputs:
     ``work`` is a local folder of this very partition that survives a kill: a resumable step keeps
     there what it needs to go on (checkpoints); it is removed when the partition stands. None means
     to begin anew. ``previous`` is what an incremental step made last, of other inputs, if anything.
-    ``tell`` shows a person one line on how far the step is.
+    ``tell`` shows a person one line on how far the step is, and the share that is done if known.
     """
 
     key: str
@@ -93,7 +100,7 @@ class Inputs:
     scratch: Path | None = None
     work: Path | None = None
     previous: Part | None = None
-    tell: Callable[[str], None] = ignore_line
+    tell: Tell = ignore_line
 
     def one(self, name: str) -> Part:
         """Return the single partition of an ``aligned`` input."""
@@ -158,10 +165,11 @@ class Step:
     ``accounts_for`` names the input whose (kept) ids must be accounted for; ``None`` for sources
     (their framing count is). ``emits`` says what an output row is: a document that came in (kept
     or dropped by a ``keep`` column), an edge between documents, or neither (a model); the last two
-    let every document pass. ``list_parts`` (sources) lists partitions from a config;
-    ``num_buckets`` (shuffles) reads their number from a config. An ``incremental`` step may take
-    over from `Inputs.previous` what it finds there for equal inputs; it writes the same rows with
-    it as without it.
+    let every document pass. ``list_parts`` (sources) lists partitions from a config; ``settle``
+    (sources) gets them and, in the same order, what they hold, once all are there, and gives those
+    that are to be read anew other settings. ``num_buckets`` (shuffles) reads their number from a
+    config. An ``incremental`` step may take over from `Inputs.previous` what it finds there for
+    equal inputs; it writes the same rows with it as without it.
     """
 
     name: str
@@ -175,6 +183,7 @@ class Step:
     accounts_for: str | None = None
     emits: Emits = "documents"
     list_parts: Callable[[Any], list[SourcePart]] | None = None
+    settle: Callable[[Sequence[SourcePart], Sequence[Part]], list[SourcePart]] | None = None
     num_buckets: Callable[[Any], int] | None = None
     resumable: bool = False
     incremental: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from pipelines.kernels.cache import use_cache_dir
+
+# A shell that starts the tests in the background has them, and all they start, ignore SIGINT.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
@@ -28,7 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Machine code of kernels is kept by the digest of all their sources: no old code is tested.
     """
-    use_cache_dir(config.rootpath / ".pytest_cache" / "kernels")
+    checked = "-checked" if os.environ.get("NUMBA_BOUNDSCHECK") else ""
+    use_cache_dir(config.rootpath / ".pytest_cache" / f"kernels{checked}")
     settings.load_profile(
         os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
     )

@@ -4,7 +4,8 @@
 
     <folder>/step-00000200/model.safetensors       weights, float32, under the model's own names
                            optimizer.safetensors   state as `parameter:key`, and generators
-                           state.json              step, settings, SHA-256 of the two files
+                           state.json              step, settings, SHA-256 of the two files,
+                                                   and what the loop carries on (see `Checkpoint`)
 
 ``step`` is the number of steps done. Nothing is pickled, so a checkpoint can be hostile.
 """
@@ -18,7 +19,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data_contracts.errors import Damaged, NotFound, UsageError
-from training.model import Decoder, ModelConfig
+from training.model import Transformer
+from training.model_config import ModelConfig
 from training.optim import load_optimizer_tensors, optimizer_tensors
 
 FORMAT = 1
@@ -42,13 +44,18 @@ _PARTIAL = ".partial-"
 class Checkpoint:
     """A verified checkpoint: its folder, steps done, settings, and what had to be passed over.
 
-    ``damaged`` names newer checkpoints that could not be used, each with its reason.
+    ``carried`` are plain values that the loop goes on with: what its guard knows, and with it the
+    place in the data. ``damaged`` names newer checkpoints that could not be used, each with its
+    reason. ``score`` is what the model was worth on held-out text, lower is better, None where it
+    was not evaluated.
     """
 
     folder: Path
     step: int
     settings: Mapping[str, Any]
+    carried: Mapping[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    score: float | None = None
 
 
 def save_checkpoint(
@@ -58,11 +65,15 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     settings: Mapping[str, Any],
     keep_last: int,
+    carried: Mapping[str, Any] | None = None,
+    score: float | None = None,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a checkpoint under ``root`` and delete all but the last few; return its folder.
+    """Write a checkpoint under ``root``, delete all but the last few and the best; return it.
 
     Whatever happens on the way, ``root`` holds the checkpoints of before or this one too.
-    ``settings`` is what must be the same to go on from it, as plain JSON values.
+    ``settings`` is what must be the same to go on from it, ``carried`` what is gone on with, both
+    as plain JSON values. ``lineage`` tells a person what data it has learnt from.
     """
     root.mkdir(parents=True, exist_ok=True)
     remove_partials(root)
@@ -74,7 +85,15 @@ def save_checkpoint(
         partial / OPTIMIZER,
     )
     digests = {name: file_digest(partial / name) for name in (MODEL, OPTIMIZER)}
-    state = {"format": FORMAT, "step": step, "settings": settings, "digests": digests}
+    state = {
+        "format": FORMAT,
+        "step": step,
+        "settings": settings,
+        "carried": carried or {},
+        "score": score,
+        "lineage": lineage or {},
+        "digests": digests,
+    }
     (partial / STATE).write_text(json.dumps(state, indent=1, sort_keys=True))
     for name in (MODEL, OPTIMIZER, STATE, ""):
         flush(partial / name)
@@ -82,9 +101,41 @@ def save_checkpoint(
     shutil.rmtree(final, ignore_errors=True)  # damaged, or we would have gone on from it
     partial.rename(final)
     flush(root)
-    for old in checkpoint_folders(root)[keep_last:]:
-        shutil.rmtree(old)
+    remove_old(root, keep_last)
     return final
+
+
+def remove_old(root: Path, keep_last: int) -> None:
+    """Delete all checkpoints but the last few and the best."""
+    best = next(iter(by_score(root)), None)
+    for old in checkpoint_folders(root)[keep_last:]:
+        if old != best:
+            shutil.rmtree(old)
+
+
+def by_score(root: Path) -> list[Path]:
+    """Return the folders of checkpoints with a score, the best first; of equals the earliest."""
+    scored = [(score_of(folder), folder) for folder in reversed(checkpoint_folders(root))]
+    known = [(score, folder) for score, folder in scored if score is not None]
+    return [folder for _, folder in sorted(known, key=lambda pair: pair[0])]
+
+
+def score_of(folder: Path) -> float | None:
+    """Return the score that a checkpoint's folder tells, unverified; None if it tells none."""
+    try:
+        return float(json.loads((folder / STATE).read_bytes())["score"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def best_checkpoint(root: Path) -> Checkpoint | None:
+    """Return the checkpoint of the lowest score that is whole; None if there is none with one."""
+    for folder in by_score(root):
+        try:
+            return read_checkpoint(folder)
+        except Damaged:
+            continue
+    return None
 
 
 def newest_checkpoint(root: Path) -> Checkpoint | None:
@@ -99,7 +150,7 @@ def newest_checkpoint(root: Path) -> Checkpoint | None:
         except Damaged as error:
             damaged.append(str(error))
         else:
-            return Checkpoint(found.folder, found.step, found.settings, tuple(damaged))
+            return replace(found, damaged=tuple(damaged))
     if damaged:
         raise Damaged(f"no checkpoint in {root} is whole; delete it to start again: {damaged[0]}")
     return None
@@ -112,7 +163,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         state = json.loads((folder / STATE).read_bytes())
         version, step, digests = state["format"], int(state["step"]), dict(state["digests"])
-        settings = dict(state["settings"])
+        settings, carried = dict(state["settings"]), dict(state.get("carried", {}))
+        score = state.get("score")
         wrong = [name for name in (MODEL, OPTIMIZER) if file_digest(folder / name) != digests[name]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"checkpoint {folder} cannot be read ({error!r}); delete it") from error
@@ -120,7 +172,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise UsageError(f"checkpoint {folder} has format {version}, this code reads {FORMAT}")
     if wrong:
         raise Damaged(f"{wrong[0]} of checkpoint {folder} is not what was written; delete it")
-    return Checkpoint(folder, step, settings)
+    return Checkpoint(folder, step, settings, carried, score=score)
 
 
 def load_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
@@ -137,8 +189,8 @@ def load_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
     model.load_state_dict(tensors)
 
 
-def load_decoder(folder: Path, tokenizer_digest: str | None = None) -> Decoder:
-    """Return the trained decoder of a checkpoint's folder, verified, on the processor.
+def load_trained(folder: Path, tokenizer_digest: str | None = None) -> Transformer:
+    """Return the trained model of a checkpoint's folder, verified, on the processor.
 
     Raises UsageError if it was trained with another tokenizer than the one named.
     """
@@ -149,7 +201,7 @@ def load_decoder(folder: Path, tokenizer_digest: str | None = None) -> Decoder:
             f"checkpoint {folder} was trained with tokenizer {theirs[:12]}, not "
             f"{str(tokenizer_digest)[:12]}; use its own tokenizer"
         )
-    model = Decoder(ModelConfig(**found.settings["model"]))
+    model = Transformer(ModelConfig(**found.settings["model"]))
     load_weights(found, model)
     return model
 
@@ -192,7 +244,12 @@ def restore_generators(states: Mapping[str, Tensor]) -> None:
 
 def checkpoint_folders(root: Path) -> list[Path]:
     """Return the folders of checkpoints under a folder, the newest first, whole or not."""
-    return sorted(_numbered(root), key=lambda folder: int(folder.name[5:]), reverse=True)
+    return sorted(_numbered(root), key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """Return the steps done that a checkpoint's folder is named after."""
+    return int(folder.name.removeprefix("step-"))
 
 
 def _numbered(root: Path) -> Iterator[Path]:

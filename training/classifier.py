@@ -1,7 +1,7 @@
-"""A classifier of documents: the decoder's trunk, one vector a document, a linear head.
+"""A classifier of documents: a model's trunk, one vector a document, a linear head.
 
-Stands beside `training.model` for fine-tuning. Attention is causal and documents are filled up on
-the right, so what fills a row reaches no token of its document, and no mask is needed.
+Stands beside `training.model` for fine-tuning. Documents are filled up on the right, so what fills
+a row reaches no token of its document where attention is causal, and no mask is needed there.
 
 Shapes: B documents, T tokens of a row, W width, C classes.
 """
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from data_contracts.errors import Damaged, UsageError
 from training.finetune_config import POOLINGS
-from training.model import INIT_STD, Decoder, ModelConfig, new_decoder
+from training.model import INIT_STD, Transformer, new_model
+from training.model_config import ModelConfig
 
 
 class Classifier(nn.Module):
@@ -33,7 +34,11 @@ class Classifier(nn.Module):
     scale_W: Tensor
 
     def __init__(
-        self, trunk: Decoder, num_classes: int, pooling: str = "mean", dropout_ratio: float = 0.0
+        self,
+        trunk: Transformer,
+        num_classes: int,
+        pooling: str = "mean",
+        dropout_ratio: float = 0.0,
     ):
         super().__init__()
         if pooling not in POOLINGS:
@@ -52,8 +57,12 @@ class Classifier(nn.Module):
 
         A document has at least one token, and stands at the beginning of its row.
         """
-        pooled_BW = self.pool(self.trunk.hidden(tokens_BT), own_BT)
+        pooled_BW = self.pool(self.states(tokens_BT, own_BT), own_BT)
         return self.head(self.dropout((pooled_BW - self.center_W) / self.scale_W))
+
+    def states(self, tokens_BT: Tensor, own_BT: Tensor) -> Tensor:
+        """Return the trunk's last states [B, T, W], which nothing that fills up has touched."""
+        return self.trunk.hidden(tokens_BT, None if self.trunk.config.causal else own_BT)
 
     @torch.no_grad()
     def standardise(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
@@ -63,7 +72,7 @@ class Classifier(nn.Module):
         direction, beside which what tells documents apart is small: without this the head spends
         its first epochs on that. It is done once, before training, alike for every trunk.
         """
-        pooled = [self.pool(self.trunk.hidden(tokens), own) for tokens, own in batches]
+        pooled = [self.pool(self.states(tokens, own), own) for tokens, own in batches]
         pooled_NW = torch.cat(pooled).double()
         self.center_W.copy_(pooled_NW.mean(dim=0))
         self.scale_W.copy_(pooled_NW.std(dim=0, correction=0).clamp(min=1e-6))
@@ -85,12 +94,12 @@ def new_classifier(
     pooling: str = "mean",
     dropout_ratio: float = 0.0,
 ) -> Classifier:
-    """Return a classifier on a trained trunk (a file of a decoder's weights), or on a fresh one.
+    """Return a classifier on a trained trunk (a file of a model's weights), or on a fresh one.
 
     The head, and a fresh trunk, are drawn from the seed; both of a seed have the same head. Raises
     Damaged if the file cannot be read, UsageError if it is of another model.
     """
-    trunk = new_decoder(shape, seed)
+    trunk = new_model(shape, seed)
     if weights is not None:
         load_trunk(trunk, weights)
     model = Classifier(trunk, num_classes, pooling, dropout_ratio)
@@ -100,8 +109,8 @@ def new_classifier(
     return model
 
 
-def load_trunk(trunk: Decoder, weights: Path) -> None:
-    """Put trained weights into a decoder of their shape."""
+def load_trunk(trunk: Transformer, weights: Path) -> None:
+    """Put trained weights into a model of their shape."""
     try:
         tensors = load_file(weights)
     except (OSError, SafetensorError) as error:

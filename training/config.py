@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from data_contracts.errors import UsageError
+from training.model_config import SHAPES
+from training.sampling import check_prompt
 
 NAMES_OF_NUMBERS = ("float32", "bfloat16")
+PACKINGS = ("concat", "best_fit", "one_per_row")
 OPTIMIZERS = ("muon", "adamw")
+OBJECTIVES = ("causal", "masked", "supervised")
+_OF_OBJECTIVES = {"masked": ("mask_rate", "whole_words"), "supervised": ("label_columns",)}
+SCHEDULES = ("cosine", "wsd")
+CHOICES = ("last", "best")
+_AT_LEAST_ONE = ("depth", "context_tokens", "batch_rows", "heldout_max_tokens", "num_processes")
 
 
 def uncounted(default: Any) -> Any:
@@ -30,6 +39,11 @@ def counted_names(config: type) -> list[str]:
     ]
 
 
+def foreign_names(objective: str) -> set[str]:
+    """Return the names of the fields that only other objectives read."""
+    return {name for other, names in _OF_OBJECTIVES.items() if other != objective for name in names}
+
+
 @dataclass(frozen=True)
 class AdamWConfig:
     """Settings of AdamW (Loshchilov and Hutter 2019); the rate comes from the schedule."""
@@ -41,11 +55,59 @@ class AdamWConfig:
 
 
 @dataclass(frozen=True)
+class LossTerms:
+    """What a loss is besides the cross-entropy; see `training.cross_entropy.losses_and_errors`.
+
+    Evaluation never has them; the training loss that is shown does. Raises UsageError for a
+    smoothing outside [0, 1), a negative z-loss.
+    """
+
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(
+                f"loss.label_smoothing is {self.label_smoothing}; give 0 up to below 1"
+            )
+        if not 0 <= self.z_loss < float("inf"):
+            raise UsageError(f"loss.z_loss is {self.z_loss}; give 0 or more, as 1e-4")
+
+
+PLAIN = LossTerms()
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """When a step counts as broken, and what is done about it; see `training.guard`.
+
+    A loss is a spike if it stands ``max_z`` robust deviations above the median of the last
+    ``window_steps`` losses. The run then goes back to the newest checkpoint and leaves out the
+    broken batch and the ``skip_steps - 1`` before it; after ``max_incidents`` of these it gives up.
+    0 incidents: it stops at the first loss that is no number, and spikes go unseen.
+    Raises UsageError for numbers that make no guard.
+    """
+
+    window_steps: int = 64
+    max_z: float = 12.0
+    skip_steps: int = 8
+    max_incidents: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("window_steps", "max_z", "skip_steps"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"guard.{name} is {getattr(self, name)}; give a number above 0")
+        if self.max_incidents < 0:
+            raise UsageError(f"guard.max_incidents is {self.max_incidents}; give 0 or more")
+
+
+@dataclass(frozen=True)
 class Plan:
     """How long and how often. ``evaluate_every_steps`` None: only after the last step.
 
     ``micro_batch_rows`` rows go through the model at once; it bounds memory and, but for rounding,
-    changes nothing. Raises UsageError for numbers that make no plan.
+    changes nothing. Without a ``guard`` the run stops where training breaks. Raises UsageError for
+    numbers that make no plan.
     """
 
     num_steps: int
@@ -55,10 +117,11 @@ class Plan:
     keep_checkpoints: int = 2
     evaluate_every_steps: int | None = None
     log_every_steps: int = 10
+    guard: GuardConfig | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value is not None and value <= 0:
+            if isinstance(value, int | float) and value <= 0:
                 raise UsageError(f"{name} is {value}; give a number above 0")
 
 
@@ -71,21 +134,43 @@ class PretrainConfig:
     chosen. ``device`` is ``cpu`` or ``cuda``. ``compile`` has torch compile the model: that takes
     about a minute, and pays in long runs. ``num_threads`` of the processor's work; 0 leaves torch's
     own choice. ``heldout_max_tokens`` bounds what is read at each evaluation. A step reads
-    ``batch_rows`` rows of ``context_tokens`` tokens, ``micro_batch_rows`` at once.
+    ``batch_rows`` rows of ``context_tokens`` tokens, ``micro_batch_rows`` at once. ``packing`` is
+    how documents make rows (`training.packing`): ``concat``, ``best_fit`` or ``one_per_row``.
 
-    Raises UsageError for numbers that make no run.
+    ``source_weights`` says how often rows of each source are drawn, in any unit
+    (`training.mixing`); empty: all rows alike. ``schedule`` is ``cosine``, or ``wsd``: after the
+    warm-up the rate stays at its peak until it falls over the last ``decay_ratio`` of the steps.
+    ``choose_checkpoint`` says which becomes the model: the ``last``, or the ``best`` on held-out
+    text of those evaluated. ``num_processes`` share the rows of each step, with ``num_threads``
+    each. At each evaluation the model goes on from ``sample_prompt`` by up to ``sample_tokens``
+    tokens (0: it does not). ``tensorboard_folder`` gets TensorBoard's events while it runs, and
+    keeps them.
+
+    ``objective`` is ``causal`` (guess the next token), ``masked`` (guess hidden ones) or
+    ``supervised`` (name the documents' labels); ``shape`` is of `training.model_config`, None: an
+    encoder for masked, a llama else. Masked: ``mask_rate`` is the share of tokens that is hidden,
+    ``whole_words`` hides words whole. Supervised: ``label_columns`` are keys of the documents'
+    ``labels``, of which a step reads ``batch_rows`` documents, each cut at ``context_tokens``.
+
+    Raises UsageError for numbers that make no run, or a setting of another objective.
     """
 
     depth: int = 4
     context_tokens: int = 256
     batch_rows: int = 16
     micro_batch_rows: int = 16
+    objective: str = "causal"
+    shape: str | None = None
+    mask_rate: float = 0.15
+    whole_words: bool = False
+    label_columns: tuple[str, ...] = ()
     num_steps: int = 1000
     warm_up_steps: int = 50
     peak_learning_rate: float | None = None
     final_learning_rate_ratio: float = 0.1
     optimizer: str = "muon"
     adamw: AdamWConfig = field(default_factory=AdamWConfig)
+    packing: str = "concat"
     clip_norm: float = 1.0
     seed: int = 0
     dtype: str = "auto"
@@ -98,9 +183,19 @@ class PretrainConfig:
     checkpoint_every_steps: int = uncounted(200)
     keep_checkpoints: int = uncounted(2)
     log_every_steps: int = told(10)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    loss: LossTerms = field(default_factory=LossTerms)
+    schedule: str = "cosine"
+    decay_ratio: float = 0.2
+    choose_checkpoint: str = "last"
+    num_processes: int = 1
+    source_weights: tuple[tuple[str, float], ...] = ()
+    sample_prompt: str = told("")
+    sample_tokens: int = told(40)
+    tensorboard_folder: str | None = uncounted(None)
 
     def __post_init__(self) -> None:
-        for name in ("depth", "context_tokens", "batch_rows", "heldout_max_tokens"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
         rate, floor = self.peak_learning_rate, self.final_learning_rate_ratio
@@ -117,15 +212,88 @@ class PretrainConfig:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
         if self.optimizer not in OPTIMIZERS:
             raise UsageError(f"optimizer is {self.optimizer}; give {' or '.join(OPTIMIZERS)}")
+        if self.packing not in PACKINGS:
+            raise UsageError(f"packing is {self.packing}; give {', '.join(PACKINGS)}")
         if self.dtype not in ("auto", *NAMES_OF_NUMBERS):
             choices = " or ".join(NAMES_OF_NUMBERS)
             raise UsageError(f"dtype is {self.dtype}; give auto, {choices}")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"schedule is {self.schedule}; give {' or '.join(SCHEDULES)}")
+        if not 0 < self.decay_ratio <= 1:
+            raise UsageError(f"decay_ratio is {self.decay_ratio}; give a share above 0, up to 1")
+        if self.sample_tokens < 0:
+            raise UsageError(f"sample_tokens is {self.sample_tokens}; give 0 or more")
+        check_prompt(self.sample_prompt)
+        if self.choose_checkpoint not in CHOICES:
+            raise UsageError(
+                f"choose_checkpoint is {self.choose_checkpoint}; give {' or '.join(CHOICES)}"
+            )
         loop_plan(self)
         if not 0 <= self.warm_up_steps < self.num_steps:
             raise UsageError(
                 f"warm_up_steps is {self.warm_up_steps}; give 0 to {self.num_steps - 1}, "
                 f"as the run has {self.num_steps} steps"
             )
+        self._check_objective()
+
+    def _check_objective(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"objective is {self.objective!r}; give {', '.join(OBJECTIVES)}")
+        if self.shape is not None and self.shape not in SHAPES:
+            raise UsageError(f"shape is {self.shape!r}; give {', '.join(SHAPES)}")
+        encoder = self.model_shape == "modernbert"
+        if self.objective == ("causal" if encoder else "masked"):
+            raise UsageError(
+                f"shape is {self.shape}, which cannot learn the {self.objective} objective: an "
+                "encoder (modernbert) sees what follows, a decoder (llama, gpt2) does not; leave "
+                "shape out"
+            )
+        for objective, names in _OF_OBJECTIVES.items():
+            defaults = {f.name: f.default for f in fields(self)}
+            given = [name for name in names if getattr(self, name) != defaults[name]]
+            if given and objective != self.objective:
+                raise UsageError(
+                    f"{given[0]} is set, but objective is {self.objective}; leave it out, or give "
+                    f"objective = {objective!r}"
+                )
+        if self.objective != "causal" and self.num_processes > 1:
+            raise UsageError(
+                f"num_processes is {self.num_processes}, but objective is {self.objective}; only "
+                "the causal one trains in several processes, give 1"
+            )
+        # Rows are documents, each read once an epoch, and targets are no tokens.
+        plain = {"packing": PACKINGS[0], "loss": PLAIN, "source_weights": ()}
+        for name, default in plain.items():
+            if self.objective == "supervised" and getattr(self, name) != default:
+                raise UsageError(f"{name} is set, but objective is supervised; leave it out")
+        if not 0 < self.mask_rate < 1:
+            raise UsageError(f"mask_rate is {self.mask_rate}; give a share above 0 and below 1")
+        columns = self.label_columns
+        if self.objective == "supervised" and not columns:
+            raise UsageError("label_columns is empty; name the documents' labels to learn")
+        if len(set(columns)) < len(columns):
+            raise UsageError(f"label_columns is {list(columns)}; give each label once")
+
+    @property
+    def model_shape(self) -> str:
+        """The shape of the model: the one asked for, or that of the objective."""
+        return self.shape or ("modernbert" if self.objective == "masked" else "llama")
+
+
+def config_of(plain: Mapping[str, Any]) -> PretrainConfig:
+    """Return the config of plain values, as `dataclasses.asdict` and JSON leave them."""
+    made = dict(plain)
+    for known in fields(PretrainConfig):
+        if is_dataclass(kind := known.default_factory):
+            made[known.name] = kind(**plain[known.name])
+        elif isinstance(known.default, tuple):
+            made[known.name] = as_tuples(plain[known.name])
+    return PretrainConfig(**made)
+
+
+def as_tuples(value: Any) -> Any:
+    """Return a value with tuples in place of lists, at any depth."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def loop_plan(config: PretrainConfig) -> Plan:
@@ -138,4 +306,5 @@ def loop_plan(config: PretrainConfig) -> Plan:
         keep_checkpoints=config.keep_checkpoints,
         evaluate_every_steps=config.evaluate_every_steps,
         log_every_steps=config.log_every_steps,
+        guard=config.guard if config.guard.max_incidents else None,
     )

@@ -3,7 +3,8 @@
 Stands between the model's last hidden states and the objectives. The head and its softmax run over
 a chunk of tokens at a time, forward and backward in one go: what is kept is the gradient of the
 hidden states and that of the head, not N × V logits. The losses are those of `F.cross_entropy` on
-all logits; the gradients too, but for the rounding of sums that are added in another order.
+all logits; the gradients too, but for the rounding of sums that are added in another order. What
+`training.config.LossTerms` adds to a loss is added here, from the same logits.
 
 Shapes: N tokens, C tokens of a chunk, V vocabulary, W width.
 """
@@ -11,7 +12,7 @@ Shapes: N tokens, C tokens of a chunk, V vocabulary, W width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -19,28 +20,38 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from training.config import PLAIN, LossTerms
+
 CHUNK_BYTES = {"cpu": 1 << 22, "cuda": 1 << 30}  # of logits in float32: of a cache, of a device
 MIN_CHUNK_TOKENS = 16
 
-Losses = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Losses = Callable[..., tuple[Tensor, Tensor]]  # of logits [C, V] and targets [C]
 
 
 def cross_entropies(
-    hidden_NW: Tensor, weight_VW: Tensor, targets_N: Tensor, compiled: bool = False
+    hidden_NW: Tensor,
+    weight_VW: Tensor,
+    targets_N: Tensor,
+    compiled: bool = False,
+    bias_V: Tensor | None = None,
+    terms: LossTerms = PLAIN,
 ) -> Tensor:
     """Return the cross-entropy of each target in nats, float32 [N]; 0 where it is negative.
 
-    The logits are ``hidden_NW @ weight_VW.T``, in autocast's numbers where that is on. Meant to be
-    summed: other weightings of the losses are as right, but cost the head's products once more.
+    The logits are ``hidden_NW @ weight_VW.T + bias_V``, in autocast's numbers where that is on;
+    ``terms`` changes each loss as `losses_and_errors` says. Meant to be summed: other weightings
+    of the losses are as right, but cost the head's products once more.
     """
     losses_of = compiled_losses() if compiled else losses_and_errors
+    if terms != PLAIN:
+        losses_of = partial(losses_of, terms=terms)
     dtype = working_dtype(hidden_NW)
     wanted = torch.is_grad_enabled() and (hidden_NW.requires_grad or weight_VW.requires_grad)
     if wanted:
-        return ChunkedLosses.apply(hidden_NW, weight_VW, targets_N, dtype, losses_of)
-    weight_VW = weight_VW.to(dtype)
+        return ChunkedLosses.apply(hidden_NW, weight_VW, targets_N, bias_V, dtype, losses_of)
+    weight_VW, bias_V = in_numbers(weight_VW, bias_V, dtype)
     chunks = chunks_of(len(weight_VW), hidden_NW, targets_N)
-    losses = [losses_of(F.linear(h.to(dtype), weight_VW), targets)[0] for h, targets in chunks]
+    losses = [losses_of(F.linear(h.to(dtype), weight_VW, bias_V), t)[0] for h, t in chunks]
     return torch.cat(losses)
 
 
@@ -66,22 +77,24 @@ class ChunkedLosses(torch.autograd.Function):
         hidden_NW: Tensor,
         weight_VW: Tensor,
         targets_N: Tensor,
+        bias_V: Tensor | None,
         dtype: torch.dtype,
         losses_of: Losses,
     ) -> Tensor:
         """Compute losses and gradients chunk by chunk, in numbers of ``dtype``."""
-        head_VW = weight_VW.to(dtype)
-        grad_head_VW = torch.zeros_like(weight_VW, dtype=torch.float32)
+        head_VW, head_bias_V = in_numbers(weight_VW, bias_V, dtype)
+        of_head = HeadGradient(weight_VW, bias_V)
         losses, grads = [], []
         for hidden_CW, targets_C in chunks_of(len(weight_VW), hidden_NW, targets_N):
             hidden_CW = hidden_CW.to(dtype)
-            losses_C, errors_CV = losses_of(F.linear(hidden_CW, head_VW), targets_C)
-            asked_C1 = (targets_C >= 0)[:, None].to(dtype)
+            logits_CV = F.linear(hidden_CW, head_VW, head_bias_V)
+            losses_C, errors_CV = losses_of(logits_CV, targets_C)
+            asked_C = (targets_C >= 0).to(dtype)
             losses.append(losses_C)
-            grads.append((errors_CV @ head_VW) * asked_C1)
-            add_product(grad_head_VW, errors_CV, hidden_CW * asked_C1)
+            grads.append((errors_CV @ head_VW) * asked_C[:, None])
+            of_head.add(errors_CV, hidden_CW, asked_C)
         ctx.save_for_backward(
-            hidden_NW, weight_VW, targets_N, torch.cat(grads), grad_head_VW.to(weight_VW.dtype)
+            hidden_NW, weight_VW, targets_N, bias_V, torch.cat(grads), *of_head.gradients()
         )
         ctx.dtype, ctx.losses_of = dtype, losses_of
         return torch.cat(losses)
@@ -93,28 +106,68 @@ class ChunkedLosses(torch.autograd.Function):
 
         Losses that were summed have one gradient for all, which has no stride.
         """
-        hidden_NW, weight_VW, targets_N, grad_hidden_NW, grad_head_VW = ctx.saved_tensors
+        hidden_NW, weight_VW, targets_N, bias_V, grad_hidden_NW, *of_head = ctx.saved_tensors
         if grad_N.stride() == (0,):
-            grad_head_VW = grad_head_VW * grad_N[0]
+            of_head = [None if grad is None else grad * grad_N[0] for grad in of_head]
         else:
-            grad_head_VW = weighted_head_gradient(
-                hidden_NW.to(ctx.dtype), weight_VW, targets_N, grad_N, ctx.losses_of
+            hidden = hidden_NW.to(ctx.dtype)
+            of_head = weighted_head_gradients(
+                hidden, weight_VW, bias_V, targets_N, grad_N, ctx.losses_of
             )
         grad_hidden_NW = (grad_hidden_NW * grad_N[:, None]).to(hidden_NW.dtype)
-        return grad_hidden_NW, grad_head_VW, None, None, None
+        return grad_hidden_NW, of_head[0], None, of_head[1], None, None
 
 
-def losses_and_errors(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+class HeadGradient:
+    """The gradients of the head's matrix [V, W] and of its bias [V], summed in float32."""
+
+    def __init__(self, weight_VW: Tensor, bias_V: Tensor | None):
+        self.dtype = weight_VW.dtype
+        self.weight_VW = torch.zeros_like(weight_VW, dtype=torch.float32)
+        self.bias_V = None if bias_V is None else torch.zeros_like(bias_V, dtype=torch.float32)
+
+    def add(self, errors_CV: Tensor, hidden_CW: Tensor, weights_C: Tensor) -> None:
+        """Add what a chunk's tokens make, each times its weight."""
+        hidden_CW = hidden_CW * weights_C[:, None]
+        if errors_CV.dtype == self.weight_VW.dtype:
+            self.weight_VW.addmm_(errors_CV.T, hidden_CW)
+        else:
+            self.weight_VW += errors_CV.T @ hidden_CW
+        if self.bias_V is not None:
+            self.bias_V += weights_C @ errors_CV
+
+    def gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Return both in the numbers of the head."""
+        bias_V = self.bias_V
+        return self.weight_VW.to(self.dtype), None if bias_V is None else bias_V.to(self.dtype)
+
+
+def losses_and_errors(
+    logits_CV: Tensor, targets_C: Tensor, terms: LossTerms = PLAIN
+) -> tuple[Tensor, Tensor]:
     """Return losses [C] in float32, and the gradient of each with respect to its logits [C, V].
 
-    Where a target is negative, the loss is 0 and the row of the gradient means nothing.
+    Where a target is negative, the loss is 0 and the row of the gradient means nothing. Smoothed
+    by e, a target counts 1 - e and every id e / V (Szegedy et al. 2016); the z-loss adds a share of
+    the square of log Σ exp(logits) (Chowdhery et al. 2022, section 5).
     """
+    smoothing, z_loss = terms.label_smoothing, terms.z_loss
     places_C1 = targets_C.clamp(min=0)[:, None]
     log_shares_CV = torch.log_softmax(logits_CV, dim=-1, dtype=torch.float32)
-    losses_C = -log_shares_CV.gather(1, places_C1)[:, 0].masked_fill(targets_C < 0, 0)
+    of_target_C = log_shares_CV.gather(1, places_C1)[:, 0]
+    losses_C = -of_target_C
+    if smoothing:
+        losses_C = losses_C * (1 - smoothing) - smoothing * log_shares_CV.mean(dim=1)
     errors_CV = log_shares_CV.exp_()
-    errors_CV.scatter_add_(1, places_C1, -torch.ones_like(places_C1, dtype=torch.float32))
-    return losses_C, errors_CV.to(logits_CV.dtype)
+    if z_loss:
+        log_sums_C = logits_CV.gather(1, places_C1)[:, 0].float() - of_target_C
+        losses_C = losses_C + z_loss * log_sums_C.square()
+        errors_CV.mul_(1 + 2 * z_loss * log_sums_C[:, None])
+    if smoothing:
+        errors_CV.sub_(smoothing / logits_CV.shape[1])
+    ones_C1 = torch.full_like(places_C1, 1 - smoothing, dtype=torch.float32)
+    errors_CV.scatter_add_(1, places_C1, -ones_C1)
+    return losses_C.masked_fill(targets_C < 0, 0), errors_CV.to(logits_CV.dtype)
 
 
 @cache
@@ -123,24 +176,28 @@ def compiled_losses() -> Losses:
     return torch.compile(losses_and_errors)
 
 
-def weighted_head_gradient(
-    hidden_NW: Tensor, weight_VW: Tensor, targets_N: Tensor, grad_N: Tensor, losses_of: Losses
-) -> Tensor:
-    """Return the head's gradient [V, W] of losses with a weight each, computed from the start."""
-    head_VW = weight_VW.to(hidden_NW.dtype)
-    sum_VW = torch.zeros_like(weight_VW, dtype=torch.float32)
+def weighted_head_gradients(
+    hidden_NW: Tensor,
+    weight_VW: Tensor,
+    bias_V: Tensor | None,
+    targets_N: Tensor,
+    grad_N: Tensor,
+    losses_of: Losses,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the gradients of the head for losses with a weight each, computed from the start."""
+    head_VW, head_bias_V = in_numbers(weight_VW, bias_V, hidden_NW.dtype)
+    of_head = HeadGradient(weight_VW, bias_V)
     weights_N = grad_N.masked_fill(targets_N < 0, 0).to(hidden_NW.dtype)
     for hidden_CW, targets_C, weights_C in chunks_of(
         len(weight_VW), hidden_NW, targets_N, weights_N
     ):
-        errors_CV = losses_of(F.linear(hidden_CW, head_VW), targets_C)[1]
-        add_product(sum_VW, errors_CV, hidden_CW * weights_C[:, None])
-    return sum_VW.to(weight_VW.dtype)
+        errors_CV = losses_of(F.linear(hidden_CW, head_VW, head_bias_V), targets_C)[1]
+        of_head.add(errors_CV, hidden_CW, weights_C)
+    return of_head.gradients()
 
 
-def add_product(sum_VW: Tensor, errors_CV: Tensor, hidden_CW: Tensor) -> None:
-    """Add a chunk's gradient of the head to the sum, which is in float32."""
-    if errors_CV.dtype == sum_VW.dtype:
-        sum_VW.addmm_(errors_CV.T, hidden_CW)
-    else:
-        sum_VW += errors_CV.T @ hidden_CW
+def in_numbers(
+    weight_VW: Tensor, bias_V: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor | None]:
+    """Return the head's matrix and bias in other numbers."""
+    return weight_VW.to(dtype), None if bias_V is None else bias_V.to(dtype)

@@ -23,11 +23,10 @@ from training.finetune_config import FinetuneConfig
 from training.finetune_run import Run, RunResult, Task, load_classifier, predict, run_once
 from training.labelled import Documents, read_labelled
 from training.loop import NotFinite
-from training.model import ModelConfig
+from training.model_config import ModelConfig
 from training.precision import threads
 from training.search import Trial, TrialScore, choose, grid
 
-ARMS = ("pretrained", "scratch")
 JUDGED = ("dev", "test")
 
 Tell = Callable[[str], None]
@@ -98,7 +97,7 @@ def finetune(
 
 
 def both_arms(task: Task, work: Path, tell: Tell) -> list[tuple[Arm, pa.Table]]:
-    """Return both arms with their predictions; on one thread each, they run side by side.
+    """Return the arms with their predictions; on one thread each, they run side by side.
 
     That is faster than one after the other on two threads, and changes no bit. With dropout they
     take turns: it is drawn from the one generator that torch has.
@@ -110,10 +109,10 @@ def both_arms(task: Task, work: Path, tell: Tell) -> list[tuple[Arm, pa.Table]]:
             arm = run_arm(task, name, work, tell)
             return arm, arm_predictions(task, arm)
 
-    at_once = len(ARMS) if config.num_threads == 1 and not config.dropout_ratio else 1
+    at_once = len(config.arms) if config.num_threads == 1 and not config.dropout_ratio else 1
     threads_of_all = threads(config.num_threads)  # the last to put back what was before
     with threads_of_all, ThreadPoolExecutor(at_once, thread_name_prefix="arm") as pool:
-        return list(pool.map(judge, ARMS))
+        return list(pool.map(judge, config.arms))
 
 
 def run_arm(task: Task, name: str, work: Path, tell: Tell) -> Arm:

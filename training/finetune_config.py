@@ -10,6 +10,7 @@ from training.config import NAMES_OF_NUMBERS, uncounted
 
 POOLINGS = ("mean", "last")
 CHOICES = ("macro_f1", "accuracy")
+ARMS = ("pretrained", "scratch")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class FinetuneConfig:
     schedule are judged. A step reads at most ``batch_rows`` documents. ``curve_points`` is how
     often a run looks at dev. ``dtype`` is ``float32`` or ``bfloat16``; ``num_threads`` torch's of
     the processor (0: one per core); ``dropout_ratio`` the share of the pooled state that is dropped
-    in training.
+    in training. ``arms`` are those to train: the pre-trained model and its twin ``scratch``, or the
+    former alone where another pre-training of the same shape has the same twin.
 
     Raises UsageError for values that make no run, naming the field.
     """
@@ -39,6 +41,7 @@ class FinetuneConfig:
     curve_points: int = 10
     dtype: str = "float32"
     num_threads: int = 0
+    arms: tuple[str, ...] = ARMS
     checkpoint_every_steps: int = uncounted(1000)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class FinetuneConfig:
                 f"finetune.weight_decay is {self.weight_decay} and clip_norm {self.clip_norm}; "
                 "give a decay of 0 or more and a norm above 0"
             )
+        if self.arms not in (ARMS, ARMS[:1]):
+            raise UsageError(f"finetune.arms is {list(self.arms)}; give {list(ARMS)} or the first")
         named = {"pooling": POOLINGS, "choose_by": CHOICES, "dtype": NAMES_OF_NUMBERS}
         for name, choices in named.items():
             if getattr(self, name) not in choices:

@@ -35,18 +35,19 @@ from training.config import AdamWConfig, Plan, counted_names
 from training.evaluate import accuracy, macro_f1
 from training.finetune_config import FinetuneConfig
 from training.labelled import Documents, Labelled, LabelledLoader
-from training.loop import CHECKPOINTS, METRICS, NotFinite, Parts, train
+from training.loop import CHECKPOINTS, METRICS, NotFinite, train
 from training.metrics import Progress, read_metrics
-from training.model import ModelConfig
+from training.model_config import ModelConfig
 from training.objectives import Batch, Supervised
 from training.optim import new_adamw
+from training.parts import Parts
 from training.precision import Precision
 from training.schedule import Schedule
 from training.search import Trial, TrialScore
 
 RESULT = "result.json"
 _SCORING_ROWS = 128
-_OF_THE_SEARCH = {"learning_rates", "epochs", "num_seeds", "choose_by"}
+_OF_THE_SEARCH = {"learning_rates", "epochs", "num_seeds", "choose_by", "arms"}
 
 
 @dataclass(frozen=True)

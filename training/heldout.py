@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from data_contracts.errors import InputError
-from training.loader import Rows, TokenShard, TokenShards, TokenStream
+from training.loader import TokenShard, TokenShards, TokenStream
 from training.metrics import bits_per_byte
 from training.objectives import Causal, token_losses
+from training.packing import Concat
 from training.precision import Precision
 
 _RUN_TOKENS = 1 << 16
@@ -67,10 +68,10 @@ def score_documents(model: nn.Module, shards: TokenShards, scorer: Scorer) -> Do
     """Score documents of the shards; the same ones, in the same order, for any model.
 
     A document sees as much of its own beginning as lies in the same row. Raises InputError if there
-    is none, or an id is outside the vocabulary.
+    is none, if they do not say how many bytes they have, or an id is outside the vocabulary.
     """
-    every = 1 if scorer.max_tokens is None else max(1, -(-shards.num_tokens // scorer.max_tokens))
-    runs = list(document_runs(shards, every))
+    check_measurable(shards)
+    runs = list(document_runs(shards, sampling_interval(shards, scorer.max_tokens)))
     if not runs:
         raise InputError("there is no held-out document to score; hold some out, or ask for none")
     return DocumentScores(
@@ -79,6 +80,20 @@ def score_documents(model: nn.Module, shards: TokenShards, scorer: Scorer) -> Do
         num_targets_N=np.concatenate([run.lengths_N for run in runs]) - 1,
         num_bytes_N=np.concatenate([run.num_bytes_N for run in runs]),
     )
+
+
+def sampling_interval(shards: TokenShards, max_tokens: int | None) -> int:
+    """Return k, so that every k-th document together has about ``max_tokens`` tokens."""
+    return 1 if max_tokens is None else max(1, -(-shards.num_tokens // max_tokens))
+
+
+def check_measurable(shards: TokenShards) -> None:
+    """Raise InputError if bits per byte cannot be told, as shards of other tools have no bytes."""
+    if shards.num_tokens and not shards.num_bytes:
+        raise InputError(
+            "the held-out shards do not say how many bytes of text they have, so that bits per "
+            "byte cannot be told; pack the held-out text with pack_tokens, or hold none out"
+        )
 
 
 @dataclass(frozen=True)
@@ -118,12 +133,14 @@ def score_run(
     model: nn.Module, run: DocumentRun, shards: TokenShards, scorer: Scorer
 ) -> NDArray[np.float64]:
     """Return the nats [N] of a run's documents."""
-    stream = TokenStream([run.tokens_M], shards.vocab_size, scorer.context_tokens)
+    stream = TokenStream([run.tokens_M], shards.vocab_size)
+    offsets = np.concatenate([[0], np.cumsum(run.lengths_N)])
+    plan = Concat(offsets, scorer.context_tokens)
     objective = Causal(shards.bos_id)
     losses = []
-    for start in range(0, stream.num_rows, scorer.batch_rows):
-        row_ids_B = np.arange(start, min(start + scorer.batch_rows, stream.num_rows))
-        rows = Rows(np.stack([stream.row(int(row)) for row in row_ids_B]), row_ids_B)
+    for start in range(0, plan.num_rows, scorer.batch_rows):
+        row_ids_B = np.arange(start, min(start + scorer.batch_rows, plan.num_rows))
+        rows = stream.rows(plan, row_ids_B, scorer.context_tokens)
         batch = objective.batch(rows).to(scorer.device)
         with scorer.precision.autocast(scorer.device):
             losses.append(token_losses(model, batch).flatten().double().cpu().numpy())

@@ -2,32 +2,35 @@
 
 Pre-training and fine-tuning give it different parts and share every line of it. It goes on from
 the newest whole checkpoint of its folder, and ends with the same bits as if it had never stopped.
+Where training breaks, the guard decides how it goes on (`training.guard`).
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from data_contracts.errors import MillraceError, UsageError
-from training.checkpoint import newest_checkpoint, resume, save_checkpoint
+from training.checkpoint import (
+    Checkpoint,
+    best_checkpoint,
+    by_score,
+    newest_checkpoint,
+    resume,
+    save_checkpoint,
+    score_of,
+)
 from training.config import Plan
-from training.loader import Rows
+from training.guard import GuardState, Incident, Trouble, incident_of, state_of, trouble_of
+from training.learning import Begun, begin_step, read_values
 from training.metrics import Meter, MetricsFile, Progress, bits_per_byte
-from training.objectives import Batch, Objective
-from training.optim import set_learning_rate
-from training.precision import Precision
+from training.parts import Parts
+from training.rates import memory_bytes
 
 METRICS = "metrics.jsonl"
+INCIDENTS = "guard.jsonl"
 CHECKPOINTS = "checkpoints"
 UNREAD_STEPS = {"cpu": 1, "cuda": 16}  # at most so many run before their losses are looked at
 
@@ -35,33 +38,15 @@ OnProgress = Callable[[Progress], None]
 
 
 class NotFinite(MillraceError):
-    """The loss or its gradient is no number any more; the last checkpoint is as it was."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run is assembled from.
-
-    ``rows`` gives the rows of a step, ``evaluate`` named scores of the model as it is,
-    ``bytes_per_token`` the mean over the training text (None: no bits per byte). ``settings`` are
-    the plain values on which the result depends: a checkpoint with others is refused.
-    """
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    objective: Objective
-    rows: Callable[[int], Rows]
-    learning_rate: Callable[[int], float]
-    precision: Precision
-    settings: Mapping[str, Any]
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    evaluate: Callable[[], Mapping[str, float]] | None = None
-    bytes_per_token: float | None = None
+    """The loss or its gradient is no number any more, or jumps; the last checkpoint is whole."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended: where, after how many steps of this session, and what it met on the way."""
+    """How a run ended: where, after how many steps of this session, and what it met on the way.
+
+    ``best`` is the checkpoint of the best score, None where nothing was scored.
+    """
 
     checkpoint: Path
     resumed_from_step: int
@@ -69,78 +54,147 @@ class Trained:
     tokens_per_second: float
     waiting_ratio: float
     damaged_checkpoints: tuple[str, ...]
+    incidents: tuple[Incident, ...] = ()
+    best: Checkpoint | None = None
+
+
+@dataclass
+class Session:
+    """A run between two steps: steps done, what its guard knows, what it writes and measures."""
+
+    parts: Parts
+    plan: Plan
+    folder: Path
+    step: int
+    guard: GuardState
+    metrics: MetricsFile
+    meter: Meter = field(default_factory=Meter)
 
 
 def train(parts: Parts, plan: Plan, folder: Path, on_progress: OnProgress) -> Trained:
     """Train to the end of the plan, from the newest whole checkpoint under ``folder``.
 
-    Writes ``checkpoints/`` and ``metrics.jsonl`` there. Raises `NotFinite` with the step and its
-    row numbers, UsageError if the folder holds a run with other settings, and Damaged if none of
-    its checkpoints is whole.
+    Writes ``checkpoints/``, ``metrics.jsonl`` and, of what the guard did, ``guard.jsonl`` there.
+    Raises `NotFinite` with the step and its row numbers where training breaks and the guard gives
+    up, UsageError if the folder holds a run with other settings, and Damaged if none of its
+    checkpoints is whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    steps_done, damaged = restore(parts, folder / CHECKPOINTS)
-    metrics, meter = MetricsFile(folder / METRICS, steps_done), Meter()
+    session, damaged = open_session(parts, plan, folder)
+    resumed_from_step = session.step
     parts.model.train()
     begun: list[Begun] = []
-    for step in range(steps_done, plan.num_steps):
-        begun.append(begin_step(parts, step, plan, meter))
-        if not must_be_read(parts, plan, begun):
-            continue
-        for progress in read_steps(parts, plan, begun, meter):
-            record(progress, parts, plan, folder, metrics)
-            on_progress(progress)
-        begun = []
+    while session.step < plan.num_steps:
+        position = session.guard.position(session.step)
+        begun.append(begin_step(parts, session.step, position, plan, session.meter))
+        session.step += 1
+        if must_be_read(parts, plan, begun):
+            read_and_record(session, begun, on_progress)
+            begun = []
+    parts.ranks.wait()  # the last checkpoint is there
     return Trained(
         checkpoint=folder / CHECKPOINTS / f"step-{plan.num_steps:08d}",
-        resumed_from_step=steps_done,
+        resumed_from_step=resumed_from_step,
         num_parameters=sum(parameter.numel() for parameter in parts.model.parameters()),
-        tokens_per_second=meter.tokens_per_second,
-        waiting_ratio=meter.waiting_ratio,
+        tokens_per_second=session.meter.tokens_per_second,
+        waiting_ratio=session.meter.waiting_ratio,
         damaged_checkpoints=damaged,
+        incidents=session.guard.incidents,
+        best=best_checkpoint(folder / CHECKPOINTS),
     )
 
 
-def record(
-    progress: Progress, parts: Parts, plan: Plan, folder: Path, metrics: MetricsFile
-) -> None:
+def open_session(parts: Parts, plan: Plan, folder: Path) -> tuple[Session, tuple[str, ...]]:
+    """Return the run of a folder as its newest checkpoint left it, and damaged ones passed over.
+
+    A new run that may have to go back begins with a checkpoint of step 0.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = restore(parts, folder / CHECKPOINTS)
+    parts.ranks.wait()  # all have looked before one writes
+    step, guard = (found.step, state_of(found.carried)) if found else (0, GuardState())
+    session = Session(parts, plan, folder, step, guard, new_metrics(parts, folder, step))
+    write_incidents(session)
+    if found is None and plan.guard is not None:
+        save(session)
+    return session, found.damaged if found else ()
+
+
+def new_metrics(parts: Parts, folder: Path, steps_done: int) -> MetricsFile:
+    """Return the metrics file of a folder, without what was written after these steps."""
+    return MetricsFile(folder / METRICS, steps_done, parts.ranks.is_first)
+
+
+def read_and_record(session: Session, begun: Sequence[Begun], on_progress: OnProgress) -> None:
+    """Wait for steps; write and show what they came to, or go back if one of them is broken.
+
+    No line or checkpoint is written of weights that a broken step has changed.
+    """
+    parts, plan = session.parts, session.plan
+    values, guard = read_values(begun, session.meter), session.guard
+    for step, (loss, norm) in zip(begun, values, strict=True):
+        if trouble := trouble_of(step.step, loss, norm, guard, plan.guard):
+            go_back(session, trouble, step.row_ids_B.tolist())
+            return
+        guard = guard.after(loss, plan.guard.window_steps) if plan.guard else guard
+    session.guard = guard
+    if not parts.ranks.is_first:
+        return
+    for step, (loss, norm) in zip(begun, values, strict=True):
+        progress = progress_after(session, step, loss, norm)
+        record(session, progress)
+        on_progress(progress)
+
+
+def go_back(session: Session, trouble: Trouble, row_ids: Sequence[int]) -> None:
+    """Go on from the newest checkpoint without the data around a broken step; or raise NotFinite.
+
+    If a kill comes before the next checkpoint, the same trouble is met, and dealt with alike.
+    """
+    config, incidents = session.plan.guard, session.guard.incidents
+    if config is None or len(incidents) >= config.max_incidents:
+        after = f", after going back {len(incidents)} times (guard.jsonl)" if incidents else ""
+        raise NotFinite(
+            f"{trouble} on rows {row_ids}{after}; look at these rows, or lower the learning rate"
+        )
+    session.parts.ranks.wait()  # what the first one writes is written
+    found = restore(session.parts, session.folder / CHECKPOINTS)
+    session.parts.ranks.wait()
+    assert found is not None
+    incident = incident_of(trouble, row_ids, session.guard, found.step, config)
+    losses = state_of(found.carried).losses
+    session.step, session.guard = found.step, GuardState(losses, (*incidents, incident))
+    session.metrics = new_metrics(session.parts, session.folder, found.step)
+    session.parts.model.train()
+    write_incidents(session)
+
+
+def write_incidents(session: Session) -> None:
+    """Write ``guard.jsonl``, a line for each incident; a run without any has none."""
+    path = session.folder / INCIDENTS
+    if session.parts.ranks.is_first and (session.guard.incidents or path.exists()):
+        lines = (json.dumps(asdict(incident)) + "\n" for incident in session.guard.incidents)
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_text("".join(lines))
+        fresh.replace(path)
+
+
+def record(session: Session, progress: Progress) -> None:
     """Write down what is due after a step: its line of metrics, its checkpoint."""
+    plan = session.plan
     last = progress.step == plan.num_steps
     if due(progress.step, plan.log_every_steps) or progress.scores or last:
-        metrics.add(progress)
-    if due(progress.step, plan.checkpoint_every_steps) or last:
-        save(parts, plan, folder, progress.step)
+        session.metrics.add(progress)
+    score = progress.scores.get(session.parts.score or "")
+    if due(progress.step, plan.checkpoint_every_steps) or last or is_best(session, score):
+        save(session, score)
 
 
-def one_step(parts: Parts, plan: Plan, step: int, meter: Meter) -> Progress:
-    """Read, learn, evaluate where due; return what is known after it."""
-    (progress,) = read_steps(parts, plan, [begin_step(parts, step, plan, meter)], meter)
-    return progress
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A step that a device may still be busy with; ``loss`` and ``norm`` are scalars there."""
-
-    step: int
-    row_ids_B: NDArray[np.int64]
-    learning_rate: float
-    loss: Tensor
-    norm: Tensor
-
-
-def begin_step(parts: Parts, step: int, plan: Plan, meter: Meter) -> Begun:
-    """Read rows and learn from them, without waiting for a device to be done."""
-    started = time.perf_counter()
-    rows = parts.rows(step)
-    batch = parts.objective.batch(rows)
-    data_ready = time.perf_counter()
-    loss, norm = gradients(parts, plan, batch)
-    learning_rate = parts.learning_rate(step)
-    set_learning_rate(parts.optimizer, learning_rate)
-    parts.optimizer.step()
-    meter.count(batch.tokens_BT.numel(), started, data_ready)
-    return Begun(step, rows.row_ids_B, learning_rate, loss, norm)
+def is_best(session: Session, score: float | None) -> bool:
+    """Tell whether a score is better than those of all checkpoints so far."""
+    if score is None:
+        return False
+    scores = map(score_of, by_score(session.folder / CHECKPOINTS)[:1])
+    return all(best is not None and score < best for best in scores)
 
 
 def must_be_read(parts: Parts, plan: Plan, begun: Sequence[Begun]) -> bool:
@@ -155,32 +209,27 @@ def must_be_read(parts: Parts, plan: Plan, begun: Sequence[Begun]) -> bool:
     )
 
 
-def read_steps(
-    parts: Parts, plan: Plan, begun: Sequence[Begun], meter: Meter
-) -> Iterator[Progress]:
-    """Wait for steps and yield what is known after each; evaluate where due, after the last.
-
-    Raises `NotFinite` for the first whose loss or gradient is no number, so that nothing is
-    written of weights that have taken part in it.
-    """
-    started = time.perf_counter()
-    values = torch.stack([torch.stack([step.loss, step.norm]) for step in begun]).tolist()
-    meter.seconds += time.perf_counter() - started
-    for step, (loss, norm) in zip(begun, values, strict=True):
-        check_finite(step, loss, norm)
-    for step, (loss, norm) in zip(begun, values, strict=True):
-        yield Progress(
-            step=step.step + 1,
-            num_steps=plan.num_steps,
-            loss=loss,
-            bits_per_byte=bits_of(loss, parts.bytes_per_token),
-            learning_rate=step.learning_rate,
-            gradient_norm=norm,
-            tokens_per_second=meter.tokens_per_second,
-            seconds_left=meter.seconds_left(plan.num_steps - step.step - 1),
-            waiting_ratio=meter.waiting_ratio,
-            scores=scores_after(parts, plan, step.step + 1),
-        )
+def progress_after(session: Session, step: Begun, loss: float, norm: float) -> Progress:
+    """Return what is known after a step; evaluates where that is due."""
+    parts, plan, meter = session.parts, session.plan, session.meter
+    rate = meter.tokens_per_second
+    scores, sample = seen_after(parts, plan, step.step + 1)
+    return Progress(
+        step=step.step + 1,
+        num_steps=plan.num_steps,
+        loss=loss,
+        bits_per_byte=bits_of(loss, parts.bytes_per_token),
+        learning_rate=step.learning_rate,
+        gradient_norm=norm,
+        tokens_per_second=rate,
+        seconds_left=meter.seconds_left(plan.num_steps - step.step - 1),
+        waiting_ratio=meter.waiting_ratio,
+        scores=scores,
+        num_incidents=len(session.guard.incidents),
+        mfu=parts.utilisation(rate) if parts.utilisation else None,
+        memory_bytes=memory_bytes(parts.device),
+        sample=sample,
+    )
 
 
 def bits_of(loss: float, bytes_per_token: float | None) -> float | None:
@@ -188,51 +237,14 @@ def bits_of(loss: float, bytes_per_token: float | None) -> float | None:
     return None if bytes_per_token is None else bits_per_byte(loss, bytes_per_token)
 
 
-def check_finite(step: Begun, loss: float, norm: float) -> None:
-    """Raise `NotFinite` with the step and its rows if one of its numbers is none."""
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise NotFinite(
-            f"step {step.step} has loss {loss} and gradient norm {norm} on rows "
-            f"{step.row_ids_B.tolist()}; look at these rows, or lower the learning rate"
-        )
-
-
-def gradients(parts: Parts, plan: Plan, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Leave the clipped gradient of the batch's mean loss; return that loss and the norm before.
-
-    The loss of each micro-batch is divided by the targets of the whole batch, so that any size of
-    micro-batch gives the same gradient, however the targets are spread over rows. Both are scalars
-    on the device, which may still be computing them.
-    """
-    parts.optimizer.zero_grad(set_to_none=True)
-    num_targets = max(1, batch.num_targets)
-    total = torch.zeros((), device=parts.device)
-    for start in range(0, len(batch), plan.micro_batch_rows):
-        part = on_device(batch.part(start, start + plan.micro_batch_rows), parts.device)
-        with parts.precision.autocast(parts.device):
-            loss = parts.objective.loss_sum(parts.model, part) / num_targets
-        loss.backward()
-        total += loss.detach()
-    return total, nn.utils.clip_grad_norm_(parts.model.parameters(), plan.clip_norm)
-
-
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """Return a batch on a device; a GPU copies it while the processor goes on."""
-    if device.type == "cuda":
-        tensors = (batch.tokens_BT, batch.documents_BT, batch.targets)
-        batch = Batch(*(tensor.pin_memory() for tensor in tensors))
-    return batch.to(device)
-
-
-def scores_after(parts: Parts, plan: Plan, step: int) -> Mapping[str, float]:
-    """Return the scores of the model after a step, or nothing where none are due."""
-    if parts.evaluate is None:
-        return {}
+def seen_after(parts: Parts, plan: Plan, step: int) -> tuple[Mapping[str, float], str | None]:
+    """Return scores and a sample of the model after a step, or nothing where none are due."""
     if step != plan.num_steps and not due(step, plan.evaluate_every_steps):
-        return {}
+        return {}, None
     parts.model.eval()
     try:
-        return parts.evaluate()
+        scores = parts.evaluate() if parts.evaluate else {}
+        return scores, parts.write_sample() if parts.write_sample else None
     finally:
         parts.model.train()
 
@@ -242,26 +254,31 @@ def due(step: int, every_steps: int | None) -> bool:
     return every_steps is not None and step % every_steps == 0
 
 
-def save(parts: Parts, plan: Plan, folder: Path, step: int) -> None:
-    """Write the checkpoint of a step."""
+def save(session: Session, score: float | None = None) -> None:
+    """Write the checkpoint of the steps done; of several ranks only the first one does."""
+    if not session.parts.ranks.is_first:
+        return
     save_checkpoint(
-        folder / CHECKPOINTS,
-        step,
-        parts.model,
-        parts.optimizer,
-        parts.settings,
-        plan.keep_checkpoints,
+        session.folder / CHECKPOINTS,
+        session.step,
+        session.parts.model,
+        session.parts.optimizer,
+        session.parts.settings,
+        session.plan.keep_checkpoints,
+        session.guard.plain(),
+        score,
+        session.parts.lineage,
     )
 
 
-def restore(parts: Parts, root: Path) -> tuple[int, tuple[str, ...]]:
-    """Go on from the newest whole checkpoint; return steps done and the damaged ones passed over.
+def restore(parts: Parts, root: Path) -> Checkpoint | None:
+    """Go back to the newest whole checkpoint and return it; None where there is none.
 
     Raises UsageError if it was trained with other settings, naming the first that differs.
     """
     found = newest_checkpoint(root)
     if found is None:
-        return 0, ()
+        return None
     ours, theirs = dict(parts.settings), dict(found.settings)
     for name in sorted({*ours, *theirs}):
         if ours.get(name) != theirs.get(name):
@@ -270,4 +287,4 @@ def restore(parts: Parts, root: Path) -> tuple[int, tuple[str, ...]]:
                 f"{ours.get(name)!r}; use another folder, or the settings it began with"
             )
     resume(found, parts.model, parts.optimizer)
-    return found.step, found.damaged
+    return found

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+SHOWN_WAITING_RATIO = 0.01
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -19,6 +21,9 @@ class Progress:
     update. ``bits_per_byte`` is that loss spread over the mean bytes of a token; None where targets
     are not tokens. ``tokens_per_second`` is of this session. ``waiting_ratio`` is the share of its
     time spent on reading data. ``scores`` holds what was evaluated after this step.
+    ``num_incidents`` is how often the guard went back so far. ``mfu`` is the model FLOP utilisation
+    of this session (`training.rates`), None where that is unknown; ``memory_bytes`` the most memory
+    in use so far. ``sample`` is what the model wrote after this step, where it was evaluated.
     """
 
     step: int
@@ -31,17 +36,34 @@ class Progress:
     seconds_left: float
     waiting_ratio: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    num_incidents: int = 0
+    mfu: float | None = None
+    memory_bytes: int = 0
+    sample: str | None = None
 
 
 def progress_line(progress: Progress) -> str:
-    """Return one line for a person: step, loss, bits per byte, tokens/s, time left, scores."""
+    """Return one line for a person: step, loss, speed, MFU, memory, time left, scores, sample.
+
+    The share of time spent waiting for data is told from 1% on.
+    """
     parts = [f"step {progress.step}/{progress.num_steps}", f"loss {progress.loss:.4f}"]
     if progress.bits_per_byte is not None:
         parts.append(f"{progress.bits_per_byte:.4f} bits/byte")
     parts.append(f"{progress.tokens_per_second:,.0f} tokens/s")
+    if progress.mfu is not None:
+        parts.append(f"MFU {progress.mfu:.0%}")
+    if progress.memory_bytes:
+        parts.append(f"{progress.memory_bytes / 2**30:.2f} GiB")
+    if progress.waiting_ratio >= SHOWN_WAITING_RATIO:
+        parts.append(f"{progress.waiting_ratio:.1%} waiting for data")
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     parts.append(f"{minutes}:{seconds:02d} left")
     parts += [f"{name} {value:.4f}" for name, value in progress.scores.items()]
+    if progress.num_incidents:
+        parts.append(f"went back {progress.num_incidents} times")
+    if progress.sample is not None:
+        parts.append(json.dumps(progress.sample, ensure_ascii=False))
     return "  ".join(parts)
 
 
@@ -82,8 +104,10 @@ class Meter:
 class MetricsFile:
     """A JSONL file with one `Progress` a line, steps rising, each step once even after kills."""
 
-    def __init__(self, path: Path, steps_done: int):
+    def __init__(self, path: Path, steps_done: int, is_written: bool = True):
         self.path = path
+        if not is_written:  # another process writes it
+            return
         kept = [line for line in read_metrics(path) if line["step"] <= steps_done]
         fresh = path.with_name(f".{path.name}.new")
         fresh.write_text("".join(json.dumps(line) + "\n" for line in kept))

@@ -1,101 +1,65 @@
-"""The decoder: a Llama-style Transformer that turns tokens into logits for the token after each.
+"""The model: one Transformer in three shapes, from tokens to logits.
 
 Stands between the loader's batches and the objectives. Weights are held in float32; what runs in
 bfloat16 is decided outside, by autocast.
 
-Shapes: B rows, T tokens of a row, V vocabulary, W width, H query heads, K key/value heads,
-D size of a head, F feed-forward width.
+Shapes: B rows, T tokens of a row, V vocabulary, W width, D size of a head.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from data_contracts.errors import UsageError
+from training.attention import Attention, Sight, Sights, sights_of
+from training.feed_forward import GatedFeedForward, PlainFeedForward
+from training.model_config import ModelConfig
 from training.norm import Norm
+from training.positions import rotation_table
 
-HEAD_SIZE = 64
 INIT_STD = 0.02
 INIT_LOGIT_STD = 0.2
 
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """The shape of a decoder; everything that its weights' shapes and its function depend on.
+class Transformer(nn.Module):
+    """Embedding, ``num_layers`` blocks, a last norm, a head: what `ModelConfig` says.
 
-    ``context_tokens`` bounds T. ``num_kv_heads`` divides ``num_heads``, which divides ``width``.
-    Raises UsageError where no such model exists.
+    The parts that a shape lacks are None.
     """
 
-    vocab_size: int
-    num_layers: int
-    width: int
-    num_heads: int
-    num_kv_heads: int
-    feed_forward_width: int
-    context_tokens: int
-    rope_base: float = 10_000.0
-    norm_epsilon: float = 1e-5
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise UsageError(f"model.{name} is {value}; give a number above 0")
-        if self.width % (2 * self.num_heads):
-            raise UsageError(
-                f"model.width is {self.width}; give an even multiple of its {self.num_heads} heads"
-            )
-        if self.num_heads % self.num_kv_heads:
-            raise UsageError(
-                f"model.num_kv_heads is {self.num_kv_heads}; give a divisor of {self.num_heads}"
-            )
-
-    @property
-    def head_size(self) -> int:
-        """D, the size of one head."""
-        return self.width // self.num_heads
-
-
-def preset(depth: int, vocab_size: int, context_tokens: int) -> ModelConfig:
-    """Return the model of a depth: ``depth`` layers, heads of 64, width 64 a layer.
-
-    2 gives about 1M parameters (V = 4,096), 12 about 100M, 52 about 7B. Two query heads share a
-    key/value head where their number is even. The feed-forward width is 8/3 of the width, rounded
-    up to 64, which gives its three matrices the size of the usual two of 4 widths (Shazeer 2020).
-    """
-    if depth < 1:
-        raise UsageError(f"depth is {depth}; give 1 or more")
-    return ModelConfig(
-        vocab_size=vocab_size,
-        num_layers=depth,
-        width=HEAD_SIZE * depth,
-        num_heads=depth,
-        num_kv_heads=depth // 2 if depth % 2 == 0 else depth,
-        feed_forward_width=-(-8 * depth // 3) * HEAD_SIZE,
-        context_tokens=context_tokens,
-    )
-
-
-class Decoder(nn.Module):
-    """Embedding, ``num_layers`` blocks, a last norm, and the embedding again as the head."""
-
-    rotation_2TD: Tensor
+    rotation_2TD: Tensor | None
+    local_rotation_2TD: Tensor | None
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        encoder, learned = config.shape == "modernbert", config.shape == "gpt2"
         self.config = config
         self.compiled = False
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.norm = Norm(config.width, config.norm_epsilon)
-        self.register_buffer("rotation_2TD", rotation_table(config), persistent=False)
+        self.positions = nn.Embedding(config.context_tokens, config.width) if learned else None
+        self.embedding_norm = new_norm(config) if encoder else None
+        self.dropout = nn.Dropout(config.dropout_ratio)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
+        self.norm = new_norm(config)
+        self.prediction = Prediction(config) if encoder else None
+        self.untied_head = None if config.tied_head else UntiedHead(config)
+        self.head_bias = nn.Parameter(torch.zeros(config.vocab_size)) if encoder else None
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Compute what is no weight, but follows from the config: angles of positions."""
+        c = self.config
+        bases = {
+            "rotation_2TD": None if c.shape == "gpt2" else c.rope_base,
+            "local_rotation_2TD": c.local_rope_base if c.shape == "modernbert" else None,
+        }
+        for name, base in bases.items():
+            table = None if base is None else rotation_table(c.head_size, c.context_tokens, base)
+            self.register_buffer(name, table, persistent=False)
 
     def forward(self, tokens_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        """Return the logits [B, T, V] of the token that follows each token.
+        """Return the logits [B, T, V]: of a decoder those of the token that follows each token.
 
         ``documents_BT`` numbers the document of each token: a token attends only to its own
         document, so what stands in another changes no bit of its logits. None: one document a row.
@@ -104,16 +68,53 @@ class Decoder(nn.Module):
 
     def hidden(self, tokens_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """Return the last, normalised hidden state of each token, [B, T, W]."""
-        x_BTW = self.embedding(tokens_BT)
-        rotation_2TD = self.rotation_2TD[:, : tokens_BT.shape[1]]
-        mask_B1TT = None if documents_BT is None else same_document(documents_BT)
+        x_BTW = self.embed(tokens_BT)
+        sights = self.sights(tokens_BT, documents_BT)
         for block in self.blocks:
-            x_BTW = block(x_BTW, rotation_2TD, mask_B1TT)
+            x_BTW = block(x_BTW, sights)
         return self.norm(x_BTW)
+
+    def embed(self, tokens_BT: Tensor, first: int = 0) -> Tensor:
+        """Return what enters the blocks, [B, T, W]; the tokens stand at places from ``first``."""
+        x_BTW = self.embedding(tokens_BT)
+        if self.positions is not None:
+            x_BTW = x_BTW + self.positions.weight[first : first + tokens_BT.shape[1]]
+        if self.embedding_norm is not None:
+            x_BTW = self.embedding_norm(x_BTW)
+        return self.dropout(x_BTW)
+
+    def sights(self, tokens_BT: Tensor, documents_BT: Tensor | None) -> Sights:
+        """Return what layers see, as tiles where these are faster, and turned by which angles.
+
+        A GPU's kernels want masks, and so do dropout and what is compiled for any documents.
+        """
+        config, num_tokens = self.config, tokens_BT.shape[1]
+        dropping = self.training and config.dropout_ratio > 0
+        window_tokens = None if self.local_rotation_2TD is None else config.window_tokens
+        if documents_BT is None and window_tokens is None:
+            whole, near = Sights(Sight(config.causal))
+        else:
+            if documents_BT is None:
+                documents_BT = torch.zeros_like(tokens_BT)
+            tiling = not (tokens_BT.is_cuda or self.compiled or dropping)
+            whole, near = sights_of(documents_BT, config.causal, window_tokens, tiling)
+        whole = whole._replace(rotation_2TD=first_places(self.rotation_2TD, num_tokens))
+        if near is not None:
+            near = near._replace(rotation_2TD=first_places(self.local_rotation_2TD, num_tokens))
+        return Sights(whole, near)
 
     def head(self, hidden_BTW: Tensor) -> Tensor:
         """Return the logits [..., V] of hidden states [..., W]."""
-        return F.linear(hidden_BTW, self.embedding.weight)
+        return F.linear(self.before_head(hidden_BTW), self.head_weight, self.head_bias)
+
+    def before_head(self, hidden_BTW: Tensor) -> Tensor:
+        """Return what the head's matrix is multiplied with, [..., W]: an encoder's transformed."""
+        return hidden_BTW if self.prediction is None else self.prediction(hidden_BTW)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The head's matrix [V, W]; ``head_bias`` [V] is added to its logits, if there is one."""
+        return self.embedding.weight if self.untied_head is None else self.untied_head.weight
 
     def compile_parts(self) -> None:
         """Have torch compile the blocks, and objectives the loss; the weights' names stay.
@@ -126,122 +127,88 @@ class Decoder(nn.Module):
 
     @property
     def num_parameters(self) -> int:
-        """All parameters; the embedding, which is also the head, counts once."""
+        """All parameters; a tied embedding, which is also the head, counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each on the normalised stream and added to it."""
+    """Attention, then feed-forward, each on the normalised stream and added to it.
 
-    def __init__(self, config: ModelConfig):
+    A modernbert's first block does not normalise again what the embedding's norm just did.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int):
         super().__init__()
-        self.attention_norm = Norm(config.width, config.norm_epsilon)
+        normed = config.shape == "modernbert" and layer == 0
+        plain = config.shape == "gpt2"
+        self.local = config.is_local(layer)
+        self.attention_norm = nn.Identity() if normed else new_norm(config)
         self.attention = Attention(config)
-        self.feed_forward_norm = Norm(config.width, config.norm_epsilon)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = new_norm(config)
+        self.feed_forward = PlainFeedForward(config) if plain else GatedFeedForward(config)
+        self.dropout = nn.Dropout(config.dropout_ratio)
 
-    def forward(self, x_BTW: Tensor, rotation_2TD: Tensor, mask_B1TT: Tensor | None) -> Tensor:
-        """Return the stream after this block, [B, T, W]."""
-        x_BTW = x_BTW + self.attention(self.attention_norm(x_BTW), rotation_2TD, mask_B1TT)
-        return x_BTW + self.feed_forward(self.feed_forward_norm(x_BTW))
-
-
-class Attention(nn.Module):
-    """Causal attention with rotary positions; H/K query heads share a key/value head.
-
-    Ainslie et al. 2023 (grouped queries); Su et al. 2021 (rotation). Queries, keys and values come
-    from one matrix, rows in this order.
-    """
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        heads, kv_heads, size = config.num_heads, config.num_kv_heads, config.head_size
-        self.head_size = size
-        self.heads_per_group = heads // kv_heads
-        self.split = (heads * size, kv_heads * size, kv_heads * size)
-        self.query_key_value = nn.Linear(config.width, sum(self.split), bias=False)
-        self.output = nn.Linear(config.width, config.width, bias=False)
-
-    def forward(self, x_BTW: Tensor, rotation_2TD: Tensor, mask_B1TT: Tensor | None) -> Tensor:
-        """Return what each token gathers from those it may see, [B, T, W]."""
-        parts = self.query_key_value(x_BTW).split(self.split, dim=-1)
-        query_BHTD, key_BKTD, value_BKTD = (
-            part.unflatten(-1, (-1, self.head_size)).transpose(1, 2) for part in parts
-        )
-        key_BKTD = rotate(key_BKTD, rotation_2TD)
-        if mask_B1TT is not None and x_BTW.is_cuda:  # no fused kernel has both mask and groups
-            key_BKTD, value_BKTD = (
-                tensor_BKTD.repeat_interleave(self.heads_per_group, dim=1)
-                for tensor_BKTD in (key_BKTD, value_BKTD)
-            )
-        gathered_BHTD = F.scaled_dot_product_attention(
-            rotate(query_BHTD, rotation_2TD),
-            key_BKTD,
-            value_BKTD,
-            attn_mask=mask_B1TT,
-            is_causal=mask_B1TT is None,
-            enable_gqa=True,
-        )
-        return self.output(gathered_BHTD.transpose(1, 2).flatten(2))
+    def forward(self, x_BTW: Tensor, sights: Sights) -> Tensor:
+        """Return the stream after this block, [B, T, W]; of the sights it takes its kind's."""
+        sight = sights.near if self.local else sights.whole
+        assert sight is not None
+        x_BTW = x_BTW + self.dropout(self.attention(self.attention_norm(x_BTW), sight))
+        return x_BTW + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTW)))
 
 
-class FeedForward(nn.Module):
-    """SwiGLU (Shazeer 2020): gate and value from one matrix, rows in this order."""
+class Prediction(nn.Module):
+    """What stands before an encoder's head: a dense layer, GELU, a norm (Devlin et al. 2018)."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.gate_value = nn.Linear(config.width, 2 * config.feed_forward_width, bias=False)
-        self.output = nn.Linear(config.feed_forward_width, config.width, bias=False)
+        self.dense = nn.Linear(config.width, config.width, bias=False)
+        self.norm = new_norm(config)
 
-    def forward(self, x_BTW: Tensor) -> Tensor:
-        """Return the transformed stream, [B, T, W]."""
-        gate_BTF, value_BTF = self.gate_value(x_BTW).chunk(2, dim=-1)
-        return self.output(F.silu(gate_BTF) * value_BTF)
-
-
-def same_document(documents_BT: Tensor) -> Tensor:
-    """Return which tokens [B, 1, T, T] each token sees: its document's, up to itself."""
-    same_BTT = documents_BT[:, :, None] == documents_BT[:, None, :]
-    return same_BTT.tril()[:, None]
+    def forward(self, hidden_BTW: Tensor) -> Tensor:
+        """Return the transformed states, [..., W]."""
+        return self.norm(F.gelu(self.dense(hidden_BTW)))
 
 
-def rotation_table(config: ModelConfig) -> Tensor:
-    """Return cosines and sines [2, T, D] of each position's angle, as `rotate` wants them.
+class UntiedHead(nn.Module):
+    """A head's matrix of its own, [V, W]."""
 
-    The halves of D are alike, but that the sines of the first are negative.
-    """
-    half = torch.arange(0, config.head_size, 2, dtype=torch.float32) / config.head_size
-    positions_T = torch.arange(config.context_tokens, dtype=torch.float32)
-    angles_TD = torch.outer(positions_T, config.rope_base**-half).repeat(1, 2)
-    sines_TD = angles_TD.sin()
-    sines_TD[:, : config.head_size // 2].neg_()
-    return torch.stack([angles_TD.cos(), sines_TD])
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(config.vocab_size, config.width))
 
 
-def rotate(x_BHTD: Tensor, rotation_2TD: Tensor) -> Tensor:
-    """Turn pairs (i, i + D/2) of each head by their position's angle (the layout of Llama's)."""
-    cos_TD, sin_TD = rotation_2TD.to(x_BHTD.dtype)
-    return x_BHTD * cos_TD + x_BHTD.roll(x_BHTD.shape[-1] // 2, dims=-1) * sin_TD
+def new_norm(config: ModelConfig) -> nn.Module:
+    """Return the norm of a shape: root mean square for a llama, else LayerNorm."""
+    if config.shape == "llama":
+        return Norm(config.width, config.norm_epsilon)
+    return nn.LayerNorm(config.width, config.norm_epsilon, bias=config.biases)
 
 
-def new_decoder(config: ModelConfig, seed: int) -> Decoder:
-    """Return a decoder with weights drawn from a seed; equal on every machine with this torch.
+def first_places(rotation_2TD: Tensor | None, num_tokens: int) -> Tensor | None:
+    """Return the part of a table that so many tokens need."""
+    return None if rotation_2TD is None else rotation_2TD[:, :num_tokens]
+
+
+def new_model(config: ModelConfig, seed: int) -> Transformer:
+    """Return a model with weights drawn from a seed; equal on every machine with this torch.
 
     Matrices are normal with deviation 0.02; those that write to the stream are smaller by the root
     of twice the layers (Radford et al. 2019), so that its variance does not grow with depth. The
-    embedding is smaller still: as the head it then gives logits of deviation 0.2 at any width, and
-    the first loss is that of knowing nothing, ln V, within 1%.
+    head's is smaller still, but for a gpt2's: it then gives logits of deviation 0.2 at any width,
+    and the first loss is that of knowing nothing, ln V, within 1%.
     """
-    model = Decoder(config)
+    model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2:
             nn.init.normal_(parameter, std=init_std(name, config), generator=generator)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
     return model
 
 
 def init_std(name: str, config: ModelConfig) -> float:
     """Return the deviation that a matrix begins with."""
-    if name == "embedding.weight":
-        return INIT_LOGIT_STD * config.width**-0.5
+    if name == ("embedding.weight" if config.tied_head else "untied_head.weight"):
+        return INIT_STD if config.shape == "gpt2" else INIT_LOGIT_STD * config.width**-0.5
     return INIT_STD * ((2 * config.num_layers) ** -0.5 if name.endswith("output.weight") else 1)

@@ -25,8 +25,8 @@ class Norm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the normalised vectors [..., W], in float32 if the weight is."""
-        if x.is_cuda:
+        """Return the normalised vectors [..., W]."""
+        if x.is_cuda or x.dtype != self.weight.dtype:
             return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
         normed: Tensor = FewPasses.apply(x, self.weight, self.epsilon)
         return normed
@@ -46,10 +46,14 @@ class FewPasses(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """With n = x · r: the weight's is grad · n, and that of x is r (g - n · mean of g · n)."""
+        """With n = x · r, g = grad · weight: the weight's is grad · n, x's r (g - n · mean of g n).
+
+        That is LayerNorm's for a mean of 0, for which torch has a kernel, but for the mean of g,
+        which that takes away.
+        """
         x, weight_W, r = ctx.saved_tensors
-        normed = x * r
-        grad_weight_W = (grad * normed).reshape(-1, x.shape[-1]).sum(0)
-        grad = grad * weight_W
-        means = torch.linalg.vecdot(grad, normed).unsqueeze(-1).div(x.shape[-1])
-        return grad.sub_(normed.mul_(means)).mul_(r), grad_weight_W, None
+        grad_x, grad_weight_W, _ = torch.ops.aten.native_layer_norm_backward(
+            grad, x, weight_W.shape, torch.zeros_like(r), r, weight_W, None, [True, True, False]
+        )
+        means = (grad @ weight_W).unsqueeze(-1).div_(x.shape[-1])
+        return grad_x.add_(means.mul_(r)), grad_weight_W, None

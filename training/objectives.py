@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.config import PLAIN, LossTerms
 from training.cross_entropy import cross_entropies
 from training.loader import PADDING, Rows
-from training.model import Decoder
+from training.model import Transformer
 
 IGNORED = -100
 
@@ -28,7 +29,8 @@ IGNORED = -100
 class Batch:
     """Tensors of some rows; ``targets`` is `IGNORED` where nothing is asked.
 
-    Tokens and documents are int64 [B, T], targets [B, T] (one a token) or [B] (one a row).
+    Tokens and documents are int64 [B, T]; targets are [B, T] (one a token), [B] (one a row) or
+    [B, L] (one a row and column).
     """
 
     tokens_BT: Tensor
@@ -56,7 +58,7 @@ class Batch:
 
 
 class Objective(Protocol):
-    """What the loop needs of an objective: `Causal` and `Supervised` here."""
+    """What the loop needs of an objective: `Causal` here, `training.masked.Masked` and others."""
 
     def batch(self, rows: Rows) -> Batch:
         """Return inputs and targets of rows."""
@@ -65,36 +67,51 @@ class Objective(Protocol):
         """Return the sum over targets of their loss in nats: a float32 scalar with a gradient."""
 
 
+def document_numbers(rows: Rows, bos_id: int) -> Tensor:
+    """Return the number of each token's document, [B, S]: the rows' own, or from each BOS on."""
+    if rows.documents_BS is not None:
+        return torch.from_numpy(rows.documents_BS)
+    return (torch.from_numpy(rows.tokens_BS) == bos_id).cumsum(dim=1)
+
+
 @dataclass(frozen=True)
 class Causal:
     """Predict the next token of the same document (Radford et al. 2018).
 
-    A document begins at ``bos_id``. That id itself is never a target: it follows every end, and
-    guessing it says nothing of text.
+    Documents are those that rows number, or begin at ``bos_id`` where they number none. The first
+    token of one is never a target: it follows every end, and guessing it says nothing of text.
     """
 
     bos_id: int
+    terms: LossTerms = PLAIN
 
     def batch(self, rows: Rows) -> Batch:
         """Return the first T tokens of each row as inputs and the last T as targets."""
         tokens_BS = torch.from_numpy(rows.tokens_BS)
+        documents_BS = document_numbers(rows, self.bos_id)
+        first_BT = documents_BS[:, 1:] != documents_BS[:, :-1]
         targets_BT = tokens_BS[:, 1:].clone()
-        targets_BT[(targets_BT == PADDING) | (targets_BT == self.bos_id)] = IGNORED
-        inputs_BT = tokens_BS[:, :-1].clamp(min=0)
-        documents_BT = (inputs_BT == self.bos_id).cumsum(dim=1)
-        return Batch(inputs_BT, documents_BT, targets_BT)
+        targets_BT[(targets_BT == PADDING) | first_BT] = IGNORED
+        if rows.asked_BS is not None:
+            targets_BT[~torch.from_numpy(rows.asked_BS[:, 1:])] = IGNORED
+        return Batch(tokens_BS[:, :-1].clamp(min=0), documents_BS[:, :-1], targets_BT)
 
     def loss_sum(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the summed cross-entropy of the targets, in nats."""
-        return token_losses(model, batch).sum()
+        return token_losses(model, batch, self.terms).sum()
 
 
-def token_losses(model: nn.Module, batch: Batch) -> Tensor:
+def token_losses(model: nn.Module, batch: Batch, terms: LossTerms = PLAIN) -> Tensor:
     """Return the cross-entropy of each target in nats, float32 [B, T]; 0 where ignored."""
-    assert isinstance(model, Decoder)
+    assert isinstance(model, Transformer)
     hidden_BTW = model.hidden(batch.tokens_BT, batch.documents_BT)
     losses_N = cross_entropies(
-        hidden_BTW.flatten(0, 1), model.embedding.weight, batch.targets.flatten(), model.compiled
+        model.before_head(hidden_BTW).flatten(0, 1),
+        model.head_weight,
+        batch.targets.flatten(),
+        model.compiled,
+        model.head_bias,
+        terms,
     )
     return losses_N.view_as(batch.targets)
 

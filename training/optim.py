@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from data_contracts.errors import Damaged
 from training.config import AdamWConfig
-from training.model import Decoder
+from training.model import Transformer
 from training.muon import MuonAdamW
+from training.supervised import LabelModel
 
 
 def peak_learning_rate(width: int, optimizer: str = "adamw") -> float:
@@ -22,8 +23,10 @@ def peak_learning_rate(width: int, optimizer: str = "adamw") -> float:
     return 6e-4 * 768 / width * (4 if optimizer == "muon" else 1)
 
 
-def new_optimizer(model: Decoder, name: str, config: AdamWConfig) -> torch.optim.Optimizer:
-    """Return the optimiser of a name for a decoder: ``muon`` or ``adamw``."""
+def new_optimizer(
+    model: Transformer | LabelModel, name: str, config: AdamWConfig
+) -> torch.optim.Optimizer:
+    """Return the optimiser of a name for a model: ``muon`` or ``adamw``."""
     if name == "adamw":
         return new_adamw(model, config)
     matrices = [parameter for parameter in model.blocks.parameters() if parameter.ndim == 2]

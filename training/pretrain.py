@@ -4,6 +4,7 @@
 
     <out_folder>/run.json            settings as resolved, and why (precision)
                  metrics.jsonl       the curve, see `training.metrics`
+                 guard.jsonl         where training broke, if it did, see `training.guard`
                  checkpoints/…       see `training.checkpoint`
 """
 
@@ -11,26 +12,46 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from data_contracts.errors import UsageError
-from training.checkpoint import checkpoint_folders
-from training.config import PretrainConfig, counted_names, loop_plan
+from training.assembly import Assembly, Given, assemble, scorer_of
+from training.checkpoint import checkpoint_folders, step_of
+from training.config import (
+    NAMES_OF_NUMBERS,
+    PretrainConfig,
+    counted_names,
+    foreign_names,
+    loop_plan,
+)
 from training.determinism import deterministic
-from training.heldout import Scorer, score_documents
-from training.loader import Loader, TokenShards, check_shards, shards_fingerprint
-from training.loop import CHECKPOINTS, METRICS, OnProgress, Parts, Trained, train
+from training.document_labels import DocumentLabels
+from training.guard import Incident
+from training.heldout import check_measurable
+from training.loader import TokenShards, check_shards, lineage_of, shards_fingerprint
+from training.loop import CHECKPOINTS, METRICS, OnProgress, Trained, train
+from training.masking import Pieces
+from training.memory import check_memory, free_memory, training_memory
 from training.metrics import read_metrics
-from training.model import Decoder, ModelConfig, new_decoder, preset
-from training.objectives import Causal
+from training.model_config import ModelConfig
 from training.optim import new_optimizer, peak_learning_rate
+from training.parts import Parts
 from training.precision import Precision, choose_precision, threads
+from training.presets import preset
+from training.ranks import ALONE, Ranks
 from training.schedule import Schedule
+from training.seen import (
+    NOTHING_SEEN,
+    Seen,
+    sample_writer,
+    shown,
+    utilisation_of,
+)
 
 RUN = "run.json"
 
@@ -39,22 +60,32 @@ RUN = "run.json"
 class PretrainResult:
     """What came out; ``curve`` is every logged `training.metrics.Progress` of the whole run.
 
-    ``heldout_bits_per_byte`` is of the last evaluation, None without held-out text.
-    ``tokens_per_second`` is of this session and 0 if all steps had been done before.
+    ``heldout_bits_per_byte`` (causal) and ``heldout_accuracy`` (share of right guesses of hidden
+    tokens, or of labels) are of the checkpoint's model, None without held-out text.
+    ``tokens_per_second`` is of this session and 0 if all steps had been done before. ``incidents``
+    are what the guard did, over the whole run. ``checkpoint`` is the last one or the best, as the
+    config chooses; ``best_step`` is that of the lowest held-out loss.
+    ``packing`` is `training.loader.Loader.facts`.
     """
 
     checkpoint: Path
     num_parameters: int
     num_tokens: int
+    tokens_by_step: Mapping[int, int]
+    objective_facts: Mapping[str, Any]
     precision: Precision
     loss: float
     heldout_bits_per_byte: float | None
+    heldout_accuracy: float | None
     tokens_per_second: float
     waiting_ratio: float
     seconds: float
     resumed_from_step: int
     damaged_checkpoints: tuple[str, ...]
+    packing: Mapping[str, float]
     curve: tuple[Mapping[str, Any], ...]
+    incidents: tuple[Incident, ...] = ()
+    best_step: int | None = None
 
 
 def pretrain(
@@ -63,53 +94,92 @@ def pretrain(
     out_folder: Path,
     progress: OnProgress,
     heldout: TokenShards | None = None,
+    pieces: Pieces | None = None,
+    labels: DocumentLabels | None = None,
+    ranks: Ranks = ALONE,
+    seen: Seen = NOTHING_SEEN,
 ) -> PretrainResult:
-    """Train a decoder on shards, going on from what ``out_folder`` holds.
+    """Train a model on shards, going on from what ``out_folder`` holds.
+
+    Masked pre-training needs the vocabulary's ``pieces``, supervised the documents' ``labels``.
+    One of several ``ranks`` does its share and returns when all are done (`training.ddp`). ``seen``
+    is for samples and scores by source at each evaluation.
 
     Refuses before the first step: held-out shards of another tokenizer, ids outside the vocabulary,
-    text too short for a batch (InputError), impossible settings and a folder with another run
-    (UsageError). Raises `training.loop.NotFinite` if the loss breaks.
+    text too short for a batch (InputError), impossible settings, too little memory and a folder
+    with another run (UsageError). Raises `training.loop.NotFinite` if training breaks more often
+    than the guard may go back.
     """
-    with threads(config.num_threads), deterministic(config.device):
-        return _pretrain(config, shards, out_folder, progress, heldout)
+    if ranks.count != config.num_processes:
+        raise UsageError(
+            f"num_processes is {config.num_processes}, but {ranks.count} take part; start several "
+            "with training.ddp.pretrain_in_processes"
+        )
+    with (
+        threads(config.num_threads),
+        deterministic(config.device),
+        shown(config, progress, ranks) as tell,
+    ):
+        given = Given(shards, heldout, pieces, labels, seen.sources, seen.train_sources)
+        return _pretrain(config, given, out_folder, tell, ranks, seen)
 
 
 def _pretrain(
     config: PretrainConfig,
-    shards: TokenShards,
+    given: Given,
     out_folder: Path,
     progress: OnProgress,
-    heldout: TokenShards | None,
+    ranks: Ranks,
+    seen: Seen,
 ) -> PretrainResult:
     started = time.perf_counter()
+    shards = given.shards
     check_shards(shards, None)
-    if heldout is not None:
-        check_shards(heldout, shards.tokenizer_digest)
+    if given.heldout is not None:
+        check_shards(given.heldout, shards.tokenizer_digest)
+        if config.objective == "causal":
+            check_measurable(given.heldout)
     device = torch_device(config.device)
-    shape = preset(config.depth, shards.vocab_size, config.context_tokens)
+    shape = preset(config.depth, shards.vocab_size, config.context_tokens, config.model_shape)
     schedule = schedule_of(config, shape)
-    rows = Loader(shards, config.context_tokens, config.batch_rows, config.seed)
-    precision = resolved_precision(config, shape, device, out_folder)
-    settings = counted_settings(config, shape, schedule, precision, shards)
-    write_run(out_folder, settings, precision)
+    precision = agreed(resolved_precision(config, shape, device, out_folder), ranks, device)
+    refuse_too_large(config, shape, precision, device)
+    assembly = assemble(config, shape, given, scorer_of(config, precision, device))
+    settings = counted_settings(config, shape, schedule, precision, given)
+    if ranks.is_first:
+        write_run(out_folder, settings, precision)
     torch.manual_seed(config.seed)
-    model = new_decoder(shape, config.seed).to(device)
+    model = assembly.model
     if config.compile:
         model.compile_parts()
     parts = Parts(
         model=model,
         optimizer=new_optimizer(model, config.optimizer, config.adamw),
-        objective=Causal(shards.bos_id),
-        rows=rows,
+        objective=assembly.objective,
+        rows=assembly.rows,
         learning_rate=schedule,
         precision=precision,
         settings=settings,
         device=device,
-        evaluate=None if heldout is None else evaluator(config, model, heldout, precision, device),
-        bytes_per_token=shards.num_bytes / shards.num_tokens,
+        evaluate=assembly.score,
+        bytes_per_token=assembly.bytes_per_token,
+        score="heldout_loss",
+        lineage=lineage_of(shards),
+        ranks=ranks,
+        utilisation=utilisation_of(assembly.trunk, precision, device, ranks),
+        write_sample=sample_writer(config, assembly.trunk, seen),
     )
     trained = train(parts, loop_plan(config), out_folder, progress)
-    return result(config, trained, precision, out_folder, time.perf_counter() - started)
+    return result(config, assembly, trained, precision, out_folder, time.perf_counter() - started)
+
+
+def refuse_too_large(
+    config: PretrainConfig, shape: ModelConfig, precision: Precision, device: torch.device
+) -> None:
+    """Raise UsageError if training takes more memory than is free, before any of it is taken."""
+    rows_at_once = min(config.micro_batch_rows, config.batch_rows)
+    needed = training_memory(shape, rows_at_once, config.optimizer, device.type, precision.name)
+    check_memory(needed, free_memory(device), shape, rows_at_once)
 
 
 def schedule_of(config: PretrainConfig, shape: ModelConfig) -> Schedule:
@@ -119,6 +189,8 @@ def schedule_of(config: PretrainConfig, shape: ModelConfig) -> Schedule:
         config.num_steps,
         config.warm_up_steps,
         config.final_learning_rate_ratio,
+        config.schedule,
+        config.decay_ratio,
     )
 
 
@@ -134,24 +206,34 @@ def resolved_precision(
     return choose_precision(device, shape.width)
 
 
+def agreed(precision: Precision, ranks: Ranks, device: torch.device) -> Precision:
+    """Return the precision that the first rank found: each has measured for itself."""
+    name = NAMES_OF_NUMBERS[ranks.of_first(NAMES_OF_NUMBERS.index(precision.name), device)]
+    return replace(precision, name=name)
+
+
 def counted_settings(
     config: PretrainConfig,
     shape: ModelConfig,
     schedule: Schedule,
     precision: Precision,
-    shards: TokenShards,
+    given: Given,
 ) -> dict[str, Any]:
     """Return all that the weights depend on, nothing left to be derived, as plain values."""
     plain, counted = asdict(config), counted_names(PretrainConfig)
-    return {
-        **{name: plain[name] for name in counted},
+    foreign = foreign_names(config.objective)
+    settings = {
+        **{name: plain[name] for name in counted if name not in foreign},
+        **given.settings(),
         "dtype": precision.name,
         "peak_learning_rate": schedule.peak,
         "model": asdict(shape),
-        "objective": "causal",
-        "tokenizer_digest": shards.tokenizer_digest,
-        "shards": shards_fingerprint(shards),
+        "shape": shape.shape,
+        "tokenizer_digest": given.shards.tokenizer_digest,
+        "shards": shards_fingerprint(given.shards),
     }
+    plain_settings: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives them
+    return plain_settings
 
 
 def write_run(out_folder: Path, settings: Mapping[str, Any], precision: Precision) -> None:
@@ -166,29 +248,6 @@ def write_run(out_folder: Path, settings: Mapping[str, Any], precision: Precisio
     fresh.replace(out_folder / RUN)
 
 
-def evaluator(
-    config: PretrainConfig,
-    model: Decoder,
-    heldout: TokenShards,
-    precision: Precision,
-    device: torch.device,
-) -> Callable[[], Mapping[str, float]]:
-    """Return the function that scores the model as it is on held-out documents."""
-    scorer = Scorer(
-        context_tokens=config.context_tokens,
-        batch_rows=config.micro_batch_rows,
-        precision=precision,
-        device=device,
-        max_tokens=config.heldout_max_tokens,
-    )
-
-    def evaluate() -> Mapping[str, float]:
-        scores = score_documents(model, heldout, scorer)
-        return {"heldout_loss": scores.loss, "heldout_bits_per_byte": scores.bits_per_byte}
-
-    return evaluate
-
-
 def torch_device(name: str) -> torch.device:
     """Return the device of a name; raises UsageError if this machine lacks it."""
     if name not in ("cpu", "cuda"):
@@ -198,22 +257,43 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def scores_at(curve: Sequence[Mapping[str, Any]], checkpoint: Path) -> Mapping[str, float]:
+    """Return the held-out scores of a checkpoint's model, none if it was not evaluated."""
+    step = step_of(checkpoint)
+    return next(line["scores"] for line in reversed(curve) if line["step"] == step)
+
+
 def result(
-    config: PretrainConfig, trained: Trained, precision: Precision, folder: Path, seconds: float
+    config: PretrainConfig,
+    assembly: Assembly,
+    trained: Trained,
+    precision: Precision,
+    folder: Path,
+    seconds: float,
 ) -> PretrainResult:
     """Return the facts of a finished run, from what it wrote and what the loop measured."""
     curve = tuple(read_metrics(folder / METRICS))
+    tokens_read = assembly.tokens_read(curve[-1]["step"])
+    best = trained.best
+    chosen = best.folder if best and config.choose_checkpoint == "best" else trained.checkpoint
+    scores = scores_at(curve, chosen)
     return PretrainResult(
-        checkpoint=trained.checkpoint,
+        checkpoint=chosen,
+        best_step=best.step if best else None,
         num_parameters=trained.num_parameters,
-        num_tokens=config.num_steps * config.batch_rows * config.context_tokens,
+        num_tokens=int(tokens_read[-1]),
+        tokens_by_step={line["step"]: int(tokens_read[line["step"]]) for line in curve},
+        objective_facts=assembly.facts,
         precision=precision,
         loss=curve[-1]["loss"],
-        heldout_bits_per_byte=curve[-1]["scores"].get("heldout_bits_per_byte"),
+        heldout_bits_per_byte=scores.get("heldout_bits_per_byte"),
+        heldout_accuracy=scores.get("heldout_accuracy"),
         tokens_per_second=trained.tokens_per_second,
         waiting_ratio=trained.waiting_ratio,
         seconds=seconds,
         resumed_from_step=trained.resumed_from_step,
         damaged_checkpoints=trained.damaged_checkpoints,
+        packing=assembly.packing,
         curve=curve,
+        incidents=trained.incidents,
     )

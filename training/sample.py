@@ -12,7 +12,7 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from data_contracts.errors import UsageError
-from training.model import Decoder
+from training.model import Transformer
 from training.reading import Reader
 from training.sampling import Sampling, check_prompt
 
@@ -20,7 +20,7 @@ _LONGEST_CHARACTER_BYTES = 4
 
 
 def generate(
-    model: Decoder, tokenizer: SentencePieceProcessor, prompt: str, sampling: Sampling
+    model: Transformer, tokenizer: SentencePieceProcessor, prompt: str, sampling: Sampling
 ) -> str:
     """Return the prompt and what the model adds, until it ends the document or reaches the limit.
 
@@ -30,7 +30,7 @@ def generate(
 
 
 def generate_stream(
-    model: Decoder, tokenizer: SentencePieceProcessor, prompt: str, sampling: Sampling
+    model: Transformer, tokenizer: SentencePieceProcessor, prompt: str, sampling: Sampling
 ) -> Iterator[str]:
     """Yield what the model adds to a prompt, as it comes, in whole characters.
 
@@ -47,12 +47,14 @@ def generate_stream(
     return decode_stream(tokenizer, prompt_ids, added)
 
 
-def continue_ids(model: Decoder, ids: list[int], eos_id: int, sampling: Sampling) -> list[int]:
+def continue_ids(model: Transformer, ids: list[int], eos_id: int, sampling: Sampling) -> list[int]:
     """Return the ids that follow, without ``eos_id``; reads at most one context back."""
     return list(following_ids(model, ids, eos_id, sampling))
 
 
-def following_ids(model: Decoder, ids: list[int], eos_id: int, sampling: Sampling) -> Iterator[int]:
+def following_ids(
+    model: Transformer, ids: list[int], eos_id: int, sampling: Sampling
+) -> Iterator[int]:
     """Yield the ids that follow, one by one, without ``eos_id``; reads at most one context back.
 
     Up to the model's context each id costs one token's work. Past it every id costs a whole

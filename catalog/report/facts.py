@@ -10,6 +10,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from catalog.piece_use import PieceUse
 from data_contracts.results import RuleResult
 
 if TYPE_CHECKING:
@@ -150,24 +151,39 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A further pre-training: its name in the recipe, and the facts of its receipt."""
+
+    name: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Pretraining:
-    """The trained model: ``facts`` of its receipt, ``description`` of its file, curve by column."""
+    """The trained model: ``facts`` of its receipt, ``description`` of its file, curve by column.
+
+    ``heldout`` is of a causal model. ``scored`` are the facts of the step that scored it on
+    held-out documents, whatever its objective.
+    """
 
     facts: dict[str, Any]
     description: dict[str, Any]
     curve: dict[str, tuple[float | None, ...]]
     heldout: Heldout | None
     samples: tuple[Sample, ...]
+    scored: dict[str, Any] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """The tokenizer: its receipt's facts, a text in pieces, its longest pieces."""
+    """The tokenizer: its receipt's facts, a text in pieces, its longest pieces, their use."""
 
     facts: dict[str, Any]
     uri: str | None
     pieces: tuple[str, ...]
     longest: tuple[str, ...]
+    use: tuple[PieceUse, ...] = ()  # by source and language, most bytes first
 
 
 @dataclass(frozen=True)
@@ -214,7 +230,7 @@ class Data:
     lengths: tuple[int, ...]  # of curated documents, in `length_unit`
     length_unit: str
     quarantine_errors: dict[str, int]
-    lossy_texts: int | None
+    lower_block_texts: int | None
 
 
 @dataclass(frozen=True)

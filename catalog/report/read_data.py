@@ -12,6 +12,7 @@ from typing import Any
 
 from catalog.funnel import StepRows, funnel
 from catalog.opened import CURATED, INGEST, SPLITS, OpenedRun
+from catalog.piece_use import PieceUse, read_piece_use
 from catalog.relations import ask_rows, connect, quoted
 from catalog.report.facts import Data, Side, SourceCount, Stage, TokenizerFacts
 from catalog.report.read_run import facts_of, has, summed_facts
@@ -48,7 +49,7 @@ def read_data(opened: OpenedRun) -> Data | None:
             lengths=lengths,
             length_unit=unit,
             quarantine_errors=_errors(ask),
-            lossy_texts=tokens.get("lossy_texts"),
+            lower_block_texts=tokens.get("lower_block_texts"),
         )
 
 
@@ -202,7 +203,16 @@ def read_tokenizer(opened: OpenedRun) -> TokenizerFacts | None:
         uri=uri,
         pieces=tuple(tokenizer.piece(int(number)) for number in tokenizer.encode(text)),
         longest=tuple(_longest(tokenizer)),
+        use=tuple(_use(opened, tokenizer)),
     )
+
+
+def _use(opened: OpenedRun, tokenizer: Tokenizer) -> list[PieceUse]:
+    if not has(opened, TOKENS) or not has(opened, CURATED):
+        return []
+    with asking(opened) as ask:
+        by = grouped_by(ask, CURATED)
+    return read_piece_use(opened, tokenizer, group_sql(by))
 
 
 def _longest(tokenizer: Tokenizer) -> list[str]:

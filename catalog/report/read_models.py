@@ -16,6 +16,7 @@ from catalog.report.facts import (
     Sample,
     Score,
     Task,
+    Variant,
 )
 from catalog.report.read_data import MAX_GROUPS, OTHERS, asking, group_sql, grouped_by
 from catalog.report.read_run import PRETRAIN, facts_of, has, json_file
@@ -37,13 +38,29 @@ def read_pretraining(opened: OpenedRun) -> Pretraining | None:
     """Return what is known of the trained model, or None if none was trained."""
     if not has(opened, PRETRAIN):
         return None
+    facts = facts_of(opened, PRETRAIN)
+    causal = facts.get("objective", "causal") == "causal"
     return Pretraining(
-        facts=facts_of(opened, PRETRAIN),
+        facts=facts,
         description=_object(json_file(opened, PRETRAIN, DESCRIPTION)),
         curve=_curve(opened),
-        heldout=_heldout(opened),
+        heldout=_heldout(opened) if causal else None,
         samples=_samples(opened),
+        scored=facts_of(opened, HELDOUT),
+        variants=_variants(opened),
     )
+
+
+def _variants(opened: OpenedRun) -> tuple[Variant, ...]:
+    """Return the further pre-trainings that the run came to."""
+    steps = [(name, f"{PRETRAIN}_{name}") for name in variant_names(opened)]
+    return tuple(Variant(name, facts_of(opened, step)) for name, step in steps if has(opened, step))
+
+
+def variant_names(opened: OpenedRun) -> list[str]:
+    """Return the names of the recipe's further pre-trainings, in its order."""
+    pairs = opened.run.recipe.get("variants") or ()
+    return [str(name) for name, _ in (pairs.items() if isinstance(pairs, dict) else pairs)]
 
 
 def _curve(opened: OpenedRun) -> dict[str, tuple[float | None, ...]]:
@@ -134,13 +151,36 @@ def read_comparison(opened: OpenedRun) -> Comparison | None:
     return Comparison(
         scores=_scores(opened),
         confusions=_confusions(opened),
-        trials=_objects(json_file(opened, FINETUNE, TRIALS)),
-        curves=_curves(json_file(opened, FINETUNE, CURVES)),
+        trials=_trials(opened),
+        curves=_all_curves(opened),
         settings=dict(opened.run.recipe.get(FINETUNE) or {}),
         facts=facts_of(opened, FINETUNE),
         baseline=facts_of(opened, BASELINE),
         judging=facts_of(opened, EVALUATE),
     )
+
+
+def _trials(opened: OpenedRun) -> tuple[dict[str, Any], ...]:
+    """Return the trials of all arms, those of further pre-trainings under their own names."""
+    found = list(_objects(json_file(opened, FINETUNE, TRIALS)))
+    for name in variant_names(opened):
+        trials = _objects(json_file(opened, f"{FINETUNE}_{name}", TRIALS))
+        found += [{**trial, "arm": arm_of_variant(str(trial.get("arm")), name)} for trial in trials]
+    return tuple(found)
+
+
+def _all_curves(opened: OpenedRun) -> tuple[dict[str, Any], ...]:
+    """Return the curves of all arms, those of further pre-trainings under their own names."""
+    found = list(_curves(json_file(opened, FINETUNE, CURVES)))
+    for name in variant_names(opened):
+        points = _curves(json_file(opened, f"{FINETUNE}_{name}", CURVES))
+        found += [{**point, "arm": arm_of_variant(str(point["arm"]), name)} for point in points]
+    return tuple(found)
+
+
+def arm_of_variant(arm: str, variant: str) -> str:
+    """Return under which name evaluate judges an arm of a further pre-training."""
+    return variant if arm == "pretrained" else f"{arm}_{variant}"
 
 
 def _scores(opened: OpenedRun) -> tuple[Score, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.piece_use import PieceUse
 from catalog.report import words
 from catalog.report.charts import Bar, bar_chart
 from catalog.report.count_charts import histogram, log_bins
@@ -14,6 +15,7 @@ from catalog.report.flow_chart import Stage as FlowStage
 
 MAX_LOSSES = 8  # of one stage; the smallest are pooled
 MAX_PIECE_CHARS = 24
+MAX_USES = 24  # rows of sources and languages
 FIRST = "read"
 AFTER = {
     "ingest": "read without fault",
@@ -45,7 +47,7 @@ def data_view(facts: ReportFacts) -> dict[str, Any] | None:
         "lengths": _lengths(data),
         "unit": data.length_unit,
         "errors": data.quarantine_errors,
-        "lossy_texts": data.lossy_texts,
+        "lower_block_texts": data.lower_block_texts,
     }
 
 
@@ -171,7 +173,39 @@ def tokenizer_view(found: TokenizerFacts | None) -> dict[str, Any] | None:
         "pieces": [chip(piece) for piece in found.pieces],
         "num_pieces": len(found.pieces),
         "longest": [chip(piece)["shown"] for piece in found.longest],
+        "use": [_use(item) for item in found.use[:MAX_USES]],
+        "more_uses": max(0, len(found.use) - MAX_USES),
+        "compared": _compared(facts),
+        "changed": facts.get("changed_texts") or 0,
     }
+
+
+def _use(use: PieceUse) -> dict[str, str]:
+    rate = use.num_bytes / use.num_tokens if use.num_tokens else float("nan")
+    return {
+        "source": use.source,
+        "language": use.language or "",
+        "documents": words.count(use.num_documents),
+        "size": words.size(use.num_bytes),
+        "bytes_per_token": words.digits(rate),
+        "unused": words.count(use.num_unused),
+    }
+
+
+def _compared(facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return this model and those that it was compared with, on the same texts; [] if none."""
+    others = facts.get("compared") or {}
+    models = {"this one": facts, **others} if others else {}
+    return [
+        {
+            "name": name,
+            "vocabulary": words.count(told.get("num_pieces")),
+            "bytes_per_token": words.digits(_float(told, "bytes_per_token")),
+            "unused": words.count(told.get("unused_pieces")),
+            "changed": words.count(told.get("changed_texts")),
+        }
+        for name, told in models.items()
+    ]
 
 
 def _float(facts: Mapping[str, Any], name: str) -> float:

@@ -21,6 +21,8 @@ SHAPE_WORDS = {
     "vocab_size": "vocabulary",
 }
 
+TARGETS = {"masked": "hidden token", "supervised": "label"}
+
 Curve = Mapping[str, tuple[float | None, ...]]
 
 
@@ -29,7 +31,11 @@ def pretraining_view(trained: Pretraining | None) -> dict[str, Any] | None:
     if trained is None:
         return None
     return {
-        "loss": _loss_chart(trained.curve),
+        "loss": _loss_chart(trained.curve, target_of(trained.facts)),
+        "target": target_of(trained.facts),
+        "objective": _objective(trained.facts),
+        "score": _score(trained),
+        "variants": _variant_rows(trained),
         "rate": _rate_chart(trained.curve),
         "facts": _facts(trained),
         "shape": _shape(trained.description),
@@ -50,7 +56,60 @@ def _unit(curve: Curve) -> tuple[float, str]:
     return (1e6, "million tokens read") if most >= 1e6 else (1e3, "thousand tokens read")
 
 
-def _loss_chart(curve: Curve) -> str:
+def target_of(facts: Mapping[str, Any]) -> str:
+    """Return of what a model's loss is the mean."""
+    return TARGETS.get(str(facts.get("objective")), "token")
+
+
+def _objective(facts: Mapping[str, Any]) -> str:
+    """Return in a sentence what the model learnt, "" of a causal one."""
+    columns = facts.get("label_columns") or ()
+    return {
+        "masked": "The model guesses hidden tokens from both sides; it writes no texts.",
+        "supervised": f"The model names labels of documents ({', '.join(map(str, columns))}); "
+        "it writes no texts.",
+    }.get(str(facts.get("objective")), "")
+
+
+def _score(trained: Pretraining) -> str:
+    """Return how a model that is no causal one did on held-out documents, "" if not known."""
+    masked, accuracy = trained.scored.get("masked_accuracy"), trained.facts.get("heldout_accuracy")
+    if words.is_number(masked):
+        loss = words.digits(trained.scored["masked_loss"], 4)
+        return f"{words.share(masked)} of hidden tokens guessed, {loss} nats a guess"
+    if trained.facts.get("objective") == "supervised" and words.is_number(accuracy):
+        return f"{words.share(accuracy)} of labels right"
+    return ""
+
+
+def _variant_rows(trained: Pretraining) -> list[dict[str, str]]:
+    """Return all pre-trainings as rows of a table, none if there is but one."""
+    if not trained.variants:
+        return []
+    named = [("pre-trained", trained.facts), *((v.name, v.facts) for v in trained.variants)]
+    return [_variant_row(name, facts) for name, facts in named]
+
+
+def _variant_row(name: str, facts: Mapping[str, Any]) -> dict[str, str]:
+    bits, accuracy = facts.get("heldout_bits_per_byte"), facts.get("heldout_accuracy")
+    score = words.NOT_KNOWN
+    if words.is_number(bits):
+        score = f"{words.digits(bits, 4)} bits per byte"
+    elif words.is_number(accuracy):
+        score = f"{words.share(accuracy)} of {target_of(facts)}s right"
+    return {
+        "name": name,
+        "objective": str(facts.get("objective", "causal")),
+        "shape": str(facts.get("shape", "llama")),
+        "parameters": _number(facts, "num_parameters", words.count) or words.NOT_KNOWN,
+        "tokens": _number(facts, "num_tokens", words.count) or words.NOT_KNOWN,
+        "loss": f"{_number(facts, 'loss', lambda v: words.digits(v, 4))} nats a {target_of(facts)}",
+        "score": score,
+        "time": _number(facts, "training_seconds", words.duration) or words.NOT_KNOWN,
+    }
+
+
+def _loss_chart(curve: Curve, target: str) -> str:
     """Draw the loss on train text, smoothed over a fortieth of the run, and on held-out text."""
     mine = [(x, y) for x, y in _column(curve, "loss") if words.is_number(y)]
     window = max(1, len(mine) // 40)
@@ -60,7 +119,7 @@ def _loss_chart(curve: Curve) -> str:
         Series("train" if window == 1 else "train, smoothed", drawn, "a"),
         Series("held-out", other, "b", marked=len(other) <= 60),
     ]
-    title = "Loss in nats a token, by tokens read"
+    title = f"Loss in nats a {target}, by tokens read"
     return line_chart(title, [line for line in series if line.points], _unit(curve)[1])
 
 
@@ -73,12 +132,14 @@ def _rate_chart(curve: Curve) -> str:
 
 def _facts(trained: Pretraining) -> list[tuple[str, str]]:
     """Return what the receipt tells of the training, as names and values in words."""
-    facts = trained.facts
+    facts, target = trained.facts, target_of(trained.facts)
     rates = [rate for rate in trained.curve.get("learning_rate", ()) if rate is not None]
     steps = facts.get("num_steps") or max(
         (s or 0 for s in trained.curve.get("step", ())), default=0
     )
-    told = [
+    told: list[tuple[str, str | None]] = [
+        ("objective", facts.get("objective")),
+        ("shape", facts.get("shape")),
         ("parameters", _number(facts, "num_parameters", words.count)),
         ("tokens read", _number(facts, "num_tokens", words.count)),
         ("steps", words.count(steps) if steps else None),
@@ -91,7 +152,8 @@ def _facts(trained: Pretraining) -> list[tuple[str, str]]:
         ("training time", _number(facts, "training_seconds", words.duration)),
         ("number format", _precision(facts)),
         ("device", _device(facts)),
-        ("last loss", _number(facts, "loss", lambda v: f"{words.digits(v, 4)} nats a token")),
+        ("last loss", _number(facts, "loss", lambda v: f"{words.digits(v, 4)} nats a {target}")),
+        ("held-out documents", _score(trained)),
         ("gone on from step", _number(facts, "resumed_from_step", words.count)),
     ]
     nothing = (None, "", "0")

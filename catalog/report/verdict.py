@@ -11,6 +11,7 @@ from catalog.report.facts import ReportFacts, Score
 from catalog.report.words import count, digits, is_number, score, short
 
 ARM_NAMES = {"pretrained": "pre-trained", "scratch": "from scratch", "tfidf": "TF-IDF"}
+_TWIN = "scratch_"  # of a further pre-training whose model has another shape
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 _CLAIMS = {
@@ -27,6 +28,8 @@ _BASELINE = {
 
 def arm_name(arm: str) -> str:
     """Return what a person calls an arm of the comparison."""
+    if arm.startswith(_TWIN):
+        return f"from scratch, as {arm.removeprefix(_TWIN)}"
     return ARM_NAMES.get(arm, arm)
 
 

@@ -20,9 +20,10 @@ from flows.approval import (
     read_waits,
     waiting_runs,
 )
+from flows.client import configure_client
 from flows.commands.context import existing_home
 from flows.progress import make_progress
-from flows.server import configure_client, ensure_server
+from flows.server import ensure_server
 from store.runs import Run, get_run
 from store.storage import Storage
 

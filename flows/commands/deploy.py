@@ -7,8 +7,9 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from data_contracts.errors import UsageError
+from flows.client import configure_client
 from flows.deployments import Schedule, Target, check_target, deploy, parse_interval, remove
-from flows.server import configure_client, ensure_server
+from flows.server import ensure_server
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from catalog.report.words import visible
 from data_contracts.tokenizer import tokenizer_of
 from flows.commands.context import existing_home
 from training.sampling import Sampling, check_prompt
-from training.steps.model_parts import open_model
+from training.steps.model_parts import open_writer
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _pieces(opened: OpenedRun, prompt: str, sampling: Sampling) -> Iterator[str]
     tokenizer = tokenizer_of(opened.table("train_tokenizer"))
     part = opened.part("pretrain")
     with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
-        model = open_model(part, tokenizer.vocabulary.tokenizer_digest, Path(folder))
+        model = open_writer(part, tokenizer.vocabulary.tokenizer_digest, Path(folder))
     from training.sample import generate_stream, load_processor
 
     stream = generate_stream(model, load_processor(tokenizer.model), prompt, sampling)

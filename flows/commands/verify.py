@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from flows.commands.context import existing_home
-from store.verify import format_report, verify
+from store.verify import verify
+from store.verify_report import format_report
 
 
 def add_arguments(parser: ArgumentParser) -> None:

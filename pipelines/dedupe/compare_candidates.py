@@ -7,8 +7,9 @@ measured of the same two texts before is taken from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -39,16 +40,7 @@ _CENTRES_SQL = """
         arg_min(text_hash, doc_id) AS text_hash
     FROM named GROUP BY normal_hash ORDER BY doc_id
 """
-_PLACES = pa.schema([("one", pa.int64()), ("other", pa.int64())])
-_JOINED_SQL = """
-    SELECT a.place AS one, b.place AS other FROM candidates
-    JOIN centres AS a ON a.text_key = left_key JOIN centres AS b ON b.text_key = right_key
-"""
-# Two texts may have been made to share a key: they are compared with each other, too.
-_COLLIDING_SQL = """
-    SELECT a.place AS one, b.place AS other
-    FROM centres AS a JOIN centres AS b ON b.text_key = a.text_key WHERE a.place < b.place
-"""
+_FEW = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -79,11 +71,28 @@ def compare_candidates(inputs: Inputs, config: CompareConfig) -> Output:
 
 def _keys(candidates: Sequence[Part]) -> np.ndarray:
     """Return the keys of all texts that are to be compared, sorted."""
-    keys = np.empty(0, np.uint64)
-    for part in candidates:
-        columns = [column.to_numpy() for column in part.table(["left_key", "right_key"]).columns]
-        keys = np.union1d(keys, np.concatenate(columns))
-    return keys
+    return _union(keys for part in candidates for keys in _sides(part))
+
+
+def _sides(part: Part) -> list[np.ndarray]:
+    """Return the keys of the candidates' left and right texts."""
+    return [column.to_numpy() for column in part.table(["left_key", "right_key"]).columns]
+
+
+def _union(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the different numbers of all arrays, sorted.
+
+    What waits is united when there is as much of it as of what is united, so that no number is
+    sorted more often than the result doubles.
+    """
+    united, waiting, num_waiting = np.empty(0, np.uint64), [], 0
+    for array in arrays:
+        waiting.append(np.unique(array))
+        num_waiting += len(waiting[-1])
+        if num_waiting > max(len(united), _FEW):
+            united = np.unique(np.concatenate([united, *waiting]))
+            waiting, num_waiting = [], 0
+    return np.unique(np.concatenate([united, *waiting]))
 
 
 def _centres(signatures: Sequence[Part], keys: np.ndarray) -> pa.Table:
@@ -93,28 +102,48 @@ def _centres(signatures: Sequence[Part], keys: np.ndarray) -> pa.Table:
         rows = part.table(["doc_id", "text_hash", "normal_hash"])
         mine = text_keys(rows["normal_hash"])
         rows = rows.append_column("text_key", pa.array(mine))
-        named.append(rows.filter(pa.array(np.isin(mine, keys))))
+        _, num_places = _places_of(keys, mine)
+        named.append(rows.filter(pa.array(num_places > 0)))
     if not named:
         return _CENTRES.empty_table()
     return query(_CENTRES_SQL, _CENTRES, named=pa.concat_tables(named))
 
 
 def _ends(candidates: Sequence[Part], centres: pa.Table) -> Ends:
-    """Return each pair of texts once, though they may share keys of several buckets."""
-    size = max(1, len(centres))
-    places = pa.table({"text_key": centres["text_key"], "place": np.arange(len(centres))})
-    found = query(_COLLIDING_SQL, _PLACES, centres=places)
-    codes = _codes(found, size)
-    for part in candidates:
-        joined = query(_JOINED_SQL, _PLACES, candidates=part.table(), centres=places)
-        codes = np.union1d(codes, _codes(joined, size))
-    return Ends(*np.divmod(codes, size))
+    """Return each pair of texts once, though they may share keys of several buckets.
+
+    Two texts may have been made to share a key: they are compared with each other, too.
+    """
+    keys = centres["text_key"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    again = np.unique(keys[1:][keys[1:] == keys[:-1]])
+    pairs = chain([(again, again)], map(_sides, candidates))
+    codes = _union(_codes(keys, order, left, right) for left, right in pairs)
+    left, right = np.divmod(codes.astype(np.int64), max(1, len(centres)))
+    return Ends(left, right)
 
 
-def _codes(pairs: pa.Table, size: int) -> np.ndarray:
-    """Return a number for each pair of places below ``size``, in the order of the pairs."""
-    one, other = pairs["one"].to_numpy(), pairs["other"].to_numpy()
-    return np.unique(np.minimum(one, other) * size + np.maximum(one, other))
+def _codes(keys: np.ndarray, order: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return a number for each pair of places that have these keys, in the order of the pairs.
+
+    ``keys`` are those of the places ``order``, sorted. A key may have several places, or none.
+    """
+    first_left, num_left = _places_of(keys, left)
+    first_right, num_right = _places_of(keys, right)
+    counts = num_left * num_right
+    pair = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
+    one = order[first_left[pair] + within // num_right[pair]]
+    other = order[first_right[pair] + within % num_right[pair]]
+    codes = np.minimum(one, other) * len(keys) + np.maximum(one, other)
+    return codes[one != other].astype(np.uint64)
+
+
+def _places_of(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each wanted key first stands among sorted ones, and how often it does."""
+    first = np.searchsorted(keys, wanted, side="left")
+    return first, np.searchsorted(keys, wanted, side="right") - first
 
 
 def _known(before: pa.Table, centres: pa.Table, ends: Ends) -> np.ndarray:

@@ -61,10 +61,12 @@ def _read(part: Part, wanted: pa.Array) -> Iterator[tuple[pa.Array, MarkedWords,
     from pipelines.kernels.marked_words import marked_words
     from pipelines.kernels.shingles import unique_shingles, word_shingles
 
-    is_wanted = pc.is_in(part.table(["doc_id"])["doc_id"], wanted)
-    if not pc.any(is_wanted).as_py():
+    ids = one_array(part.table(["doc_id"])["doc_id"])
+    is_wanted = np.zeros(len(ids), dtype=bool)
+    is_wanted[pc.index_in(wanted, value_set=ids).drop_null().to_numpy()] = True  # ids are few
+    if not is_wanted.any():
         return
-    rows = part.table(["doc_id", "text"]).filter(is_wanted)
+    rows = part.table(["doc_id", "text"]).filter(pa.array(is_wanted))
     for first, num_rows in slices_of(rows["text"]):
         texts = one_array(rows["text"].slice(first, num_rows))
         words = marked_words(text_batch(texts).codes)

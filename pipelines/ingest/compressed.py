@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import zstandard
 
 _PIECE_BYTES = 2048  # of compressed input at a time: bounds both a bomb and what damage can hide
+_BLOCK_BYTES = 256 << 10
 _FREE_BYTES = 64 << 20  # so much may come of anything before its ratio is looked at
 _XZ_MEMORY_BYTES = 256 << 20
 
@@ -64,8 +65,27 @@ def decompress(source: Readable, suffix: str, limits: Limits = UNLIMITED) -> Ite
 
     Everything that could be decoded is yielded before `BrokenStream` is raised, except for the
     output of the last 2 KiB of input. Zero bytes after a member are padding, as gzip(1) has it.
-    One block is at most 2 MiB (gzip) or 64 MiB (a hostile frame of another kind).
+    A block is of 256 KiB or more but for the last, and at most 2 MiB (gzip) or 64 MiB (a hostile
+    frame of another kind) longer.
     """
+    held: list[bytes] = []
+    num_held = 0
+    try:
+        for block in _small_blocks(source, suffix, limits):
+            held.append(block)
+            num_held += len(block)
+            if num_held >= _BLOCK_BYTES:
+                yield b"".join(held)
+                held, num_held = [], 0
+    except BrokenStream:
+        if held:
+            yield b"".join(held)
+        raise
+    if held:
+        yield b"".join(held)
+
+
+def _small_blocks(source: Readable, suffix: str, limits: Limits) -> Iterator[bytes]:
     engine, num_in, num_out = ENGINES[suffix](), 0, 0
     while piece := source.read(_PIECE_BYTES):
         num_in += len(piece)

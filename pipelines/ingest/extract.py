@@ -16,32 +16,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from typing import Any
 
 from data_contracts.errors import InputError
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.page import PageText, meta_json, read_page
-from pipelines.ingest.rows import Item, Record, Unreadable
+from pipelines.ingest.rows import Item, Pending, Record, Unreadable
 
 TIMEOUT_SECONDS = 600  # a safety net: it fails the partition and decides no row
 
 _WINDOW_BYTES = 32 << 20  # of pages that one partition has handed out
+_BATCH_ITEMS, _BATCH_BYTES = 8, 512 << 10  # that go to a process together
 
-
-@dataclass(slots=True)
-class Pending:
-    """A record whose text is still to be made, by ``read(*args)``, in another process.
-
-    ``record`` is what is known but for its text; ``known`` goes to its ``meta``. ``num_bytes`` is
-    about what the arguments take in memory.
-    """
-
-    record: Record
-    read: Callable[..., PageText]
-    args: tuple[Any, ...]
-    known: dict[str, Any]
-    num_bytes: int
+_Read = PageText | str  # what was read, or why nothing was
+_HandedOut = tuple[list[Item | Pending], Future[list[_Read]] | None]
 
 
 def pending_page(
@@ -58,69 +46,115 @@ def pending_page(
 def extract_each(items: Iterable[Item | Pending]) -> Iterator[Item]:
     """Yield the items in their order, each page as the record of its text.
 
-    Some pages are handed out ahead, as many as keep all cores busy; a page without text becomes
-    an `Unreadable`.
+    Some pages are handed out ahead, several at a time, as many as keep all cores busy; a page
+    without text becomes an `Unreadable`.
 
     Raises:
-        InputError: if a page takes over `TIMEOUT_SECONDS` or its process dies.
+        InputError: if pages take over `TIMEOUT_SECONDS` or their process dies.
     """
     pool = _POOLS.pool()
     if pool is None:
         yield from (_in_place(item) for item in items)
         return
-    window = 2 * _num_cores() + 2
-    waiting: deque[tuple[Item | Pending, Future[PageText] | None]] = deque()
-    num_bytes = 0
+    ahead = _Ahead(pool)
     try:
         for item in items:
-            waiting.append((item, _hand_out(pool, item)))
-            num_bytes += _size(item)
-            while waiting and (len(waiting) > window or num_bytes > _WINDOW_BYTES):
-                num_bytes -= _size(waiting[0][0])
-                yield _take(waiting.popleft())
-        while waiting:
-            yield _take(waiting.popleft())
+            ahead.add(item)
+            while ahead.is_full():
+                yield from ahead.take()
+        while ahead.num_items:
+            yield from ahead.take()
     finally:
-        for _, future in waiting:
+        ahead.cancel()
+
+
+class _Ahead:
+    """Items that were read ahead, in batches: what is taken first was added first."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool, self._window = pool, 2 * _num_cores() + 2
+        self._open: list[Item | Pending] = []
+        self._open_bytes = self._num_bytes = self.num_items = 0
+        self._handed_out: deque[_HandedOut] = deque()
+
+    def add(self, item: Item | Pending) -> None:
+        """Take an item to the batch that is open, and hand that out if it is large enough."""
+        self._open.append(item)
+        self.num_items += 1
+        self._open_bytes += _size(item)
+        self._num_bytes += _size(item)
+        if len(self._open) >= _BATCH_ITEMS or self._open_bytes >= _BATCH_BYTES:
+            self._hand_out()
+
+    def is_full(self) -> bool:
+        """Return whether enough was handed out."""
+        return len(self._handed_out) > self._window or self._num_bytes > _WINDOW_BYTES
+
+    def take(self) -> Iterator[Item]:
+        """Yield the items of the first batch, once its pages are read."""
+        if not self._handed_out:
+            self._hand_out()
+        items, future = self._handed_out.popleft()
+        self.num_items -= len(items)
+        self._num_bytes -= sum(map(_size, items))
+        read = iter(_result(items, future) if future else ())
+        for item in items:
+            yield _finished(item, next(read)) if isinstance(item, Pending) else item
+
+    def cancel(self) -> None:
+        """Take back what no process has begun."""
+        for _, future in self._handed_out:
             if future is not None:
                 future.cancel()
+
+    def _hand_out(self) -> None:
+        items, self._open, self._open_bytes = self._open, [], 0
+        pages = [item for item in items if isinstance(item, Pending)]
+        tasks = [(page.read, page.args) for page in pages]
+        try:
+            future = self._pool.submit(_read_pages, tasks) if tasks else None
+        except RuntimeError as error:  # broken, or shut down for a page of another partition
+            raise _dead(pages[0].record) from error
+        self._handed_out.append((items, future))
+
+
+def _read_pages(tasks: list[tuple[Callable[..., PageText], tuple[Any, ...]]]) -> list[_Read]:
+    """Read pages in their process; return the text of each, or why there is none."""
+    return [_read(read, args) for read, args in tasks]
+
+
+def _read(read: Callable[..., PageText], args: tuple[Any, ...]) -> _Read:
+    try:
+        return read(*args)
+    except ValueError as error:
+        return str(error)
+
+
+def _in_place(item: Item | Pending) -> Item:
+    return _finished(item, _read(item.read, item.args)) if isinstance(item, Pending) else item
 
 
 def _size(item: Item | Pending) -> int:
     return item.num_bytes if isinstance(item, Pending) else 0
 
 
-def _in_place(item: Item | Pending) -> Item:
-    if not isinstance(item, Pending):
-        return item
+def _result(items: list[Item | Pending], future: Future[list[_Read]]) -> list[_Read]:
     try:
-        return _record(item, item.read(*item.args))
-    except ValueError as error:
-        return _failed(item.record, error)
-
-
-def _hand_out(pool: ProcessPoolExecutor, item: Item | Pending) -> Future[PageText] | None:
-    if not isinstance(item, Pending):
-        return None
-    try:
-        return pool.submit(item.read, *item.args)
-    except RuntimeError as error:  # broken, or shut down for a page of another partition
-        raise _dead(item.record) from error
-
-
-def _take(handed_out: tuple[Item | Pending, Future[PageText] | None]) -> Item:
-    item, future = handed_out
-    if not isinstance(item, Pending):
-        return item
-    assert future is not None
-    try:
-        return _record(item, future.result(TIMEOUT_SECONDS))
-    except ValueError as error:
-        return _failed(item.record, error)
+        return future.result(TIMEOUT_SECONDS)
     except TimeoutError as error:
-        raise _too_slow(item.record) from error
+        raise _too_slow(_first_page(items)) from error
     except (BrokenProcessPool, CancelledError) as error:
-        raise _dead(item.record) from error
+        raise _dead(_first_page(items)) from error
+
+
+def _first_page(items: list[Item | Pending]) -> Record:
+    return next(item.record for item in items if isinstance(item, Pending))
+
+
+def _finished(page: Pending, read: _Read) -> Item:
+    if isinstance(read, str):
+        return Unreadable(page.record.origin, read, page.record.raw, page.record.key)
+    return _record(page, read)
 
 
 def _record(page: Pending, read: PageText) -> Record:
@@ -133,13 +167,10 @@ def _record(page: Pending, read: PageText) -> Record:
 def _too_slow(record: Record) -> InputError:
     _POOLS.drop()
     return InputError(
-        f"{record.origin.uri} at {record.origin.position}: the page took over {TIMEOUT_SECONDS} s; "
-        "take it out, or lower ingest.max_page_nodes and run again."
+        f"{record.origin.uri} at {record.origin.position}: the page, or one of the next "
+        f"{_BATCH_ITEMS - 1}, took over {TIMEOUT_SECONDS} s; take it out, or lower "
+        "ingest.max_page_nodes and run again."
     )
-
-
-def _failed(record: Record, error: ValueError) -> Unreadable:
-    return Unreadable(record.origin, str(error), record.raw, record.key)
 
 
 def _dead(record: Record) -> InputError:

@@ -44,13 +44,27 @@ def make_record(fields: Fields, read: Read, config: IngestConfig) -> Item:
         text, num_repairs = _take_text(fields, config)
     except ValueError as error:
         return Unreadable(read.origin, str(error), read.raw)
+    return record_of(text, num_repairs, fields, read, config)
+
+
+def record_of(
+    text: str | bytes,
+    num_repairs: int,
+    fields: Fields,
+    read: Read,
+    config: IngestConfig,
+    *,
+    key: str | None = None,
+    url: str | None = None,
+) -> Record:
+    """Return the record of a text and all other fields, but for a key and address known already."""
     return Record(
         origin=read.origin,
-        key=_take_id(fields, config.id_field) or read.ordinal_key,
+        key=key or _take_id(fields, config.id_field) or read.ordinal_key,
         text=text,
         raw=read.raw,
         num_repairs=read.num_repairs + num_repairs,
-        url=_take_url(fields, config.url_field),
+        url=_take_url(fields, config.url_field) if url is None else url,
         published_at=_take_time(fields, config.published_field),
         labels={**read.labels, **_take_labels(fields, config.labels_field)},
         meta=_meta(fields),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
@@ -16,7 +17,7 @@ from pipelines.ingest.listing import IGNORED, group_files, make_parts, range_nam
 from pipelines.ingest.local_root import LocalRoot
 from pipelines.ingest.place import Place
 from pipelines.ingest.remote_root import RemoteRoot
-from pipelines.ingest.rows import Item
+from pipelines.ingest.rows import Item, Pending
 from pipelines.ingest.suffixes import FORMAT_OF_SUFFIX, Named, recognise
 from store.step import SourceFile, SourcePart
 
@@ -78,6 +79,26 @@ def read_items(
         facts["num_files_ignored"] = len(part.files)
         facts["files_ignored"] = [shown(file.path) for file in part.files[:_MAX_NAMED]]
         return
+    yield from _with_pages(_open_items(part, config, facts, scratch))
+
+
+def _with_pages(items: Iterator[Item | Pending]) -> Iterator[Item]:
+    """Yield items, from the first page on with all pages of the partition read in processes.
+
+    What reads pages loads parsers and kernels, so it is imported only then.
+    """
+    for item in items:
+        if isinstance(item, Pending):
+            from pipelines.ingest.extract import extract_each
+
+            yield from extract_each(itertools.chain([item], items))
+        else:
+            yield item
+
+
+def _open_items(
+    part: SourcePart, config: IngestConfig, facts: dict[str, Any], scratch: Path | None
+) -> Iterator[Item | Pending]:
     root = _root(config.path)
     for file in part.files:
         with root.open(file, scratch) as stream:

@@ -1,6 +1,7 @@
 """The formats: each a function from one stream to records, and how streams are opened for them.
 
-A format reader yields one item for each record that it framed and raises
+A format reader yields one item for each record that it framed (of a page, what is still to be read
+of it) and raises
 ``facts["records_framed"]`` by what it framed, counted apart from parsing. Where a stream breaks,
 `BrokenStream` may leave a reader; what is lost then counts as one record.
 """
@@ -16,38 +17,39 @@ from pipelines.ingest.compressed import BrokenStream, Limits, decompress
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.listing import shown
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import Item, Origin, Unreadable
+from pipelines.ingest.rows import Item, Origin, Pending, Unreadable
 from pipelines.ingest.streams import as_stream, blocks_of, scratch_of
 from pipelines.ingest.suffixes import Named, recognise
 
 _MAX_NAMED = 20
 
-Reader = Callable[[BinaryIO, Place, IngestConfig, dict[str, Any]], Iterator[Item]]
+Items = Iterator[Item | Pending]
+Reader = Callable[[BinaryIO, Place, IngestConfig, dict[str, Any]], Items]
 
 
 # What reads pages loads parsers and kernels, so it is imported where it is used.
-def _read_html(
+def _open_html(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     from pipelines.ingest import html
 
-    return html.read(stream, place, config, facts)
+    return html.open_page(stream, place, config, facts)
 
 
-def _read_warc(
+def _open_warc(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     from pipelines.ingest import warc
 
-    return warc.read(stream, place, config, facts)
+    return warc.open_records(stream, place, config, facts)
 
 
-def _read_wikipedia(
+def _open_wikipedia(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     from pipelines.ingest import wikipedia
 
-    return wikipedia.read(stream, place, config, facts)
+    return wikipedia.open_pages(stream, place, config, facts)
 
 
 FORMATS: dict[str, Reader] = {
@@ -60,11 +62,11 @@ FORMATS: dict[str, Reader] = {
     "tsv": separated.read_tsv,
     "parquet": columnar.read_parquet,
     "arrow": columnar.read_arrow,
-    "html": _read_html,
-    "warc": _read_warc,
-    "wikipedia": _read_wikipedia,
+    "html": _open_html,
+    "warc": _open_warc,
+    "wikipedia": _open_wikipedia,
 }
-# They give pages some time after they read them, which a break must not take with it.
+# They read on before they give what they read, which a break must not take with it.
 _READ_AHEAD = ("warc",)
 # Whose version changes rows of a format, and of an archive, which may hold any.
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -76,7 +78,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 
 def read_format(
     name: str, stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     """Yield the records of a stream in the format of a name; what a break took is one record.
 
     If a reader had counted records that the break kept it from giving, each of them is one.
@@ -114,7 +116,7 @@ def libraries_of(named: Named) -> tuple[str, ...]:
 
 def read_archive(
     kind: str, stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     """Yield the records of all members of an archive that are of a format, in their order.
 
     A member that is refused is one record, as is what a break took. Hidden members and those of no
@@ -130,7 +132,7 @@ def read_archive(
 
 def _read_member(
     member: Member, place: Place, config: IngestConfig, facts: dict[str, Any]
-) -> Iterator[Item]:
+) -> Items:
     name = shown(member.name)
     uri, named = f"{place.uri}!{name}", recognise(name, config.format)
     refusal = member.refusal or (named.archive and "an archive within an archive" if named else "")

@@ -9,13 +9,20 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.extract import extract_each, pending_page
 from pipelines.ingest.page import read_up_to
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record
 
 
 def read(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item]:
-    """Yield the one record of an HTML file; its key is that of the file.
+    """Yield the one record of an HTML file, as `open_page` has it, with its text."""
+    yield from extract_each(open_page(stream, place, config, facts))
+
+
+def open_page(
+    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
+) -> Iterator[Pending]:
+    """Yield the one record of an HTML file before it is read; its key is that of the file.
 
     No more than ``max_page_bytes`` of it are read.
     """
@@ -28,4 +35,4 @@ def read(
         raw=data[:RAW_BYTES],
         labels=place.labels,
     )
-    yield from extract_each([pending_page(record, data, None, {}, config)])
+    yield pending_page(record, data, None, {}, config)

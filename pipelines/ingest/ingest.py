@@ -13,6 +13,7 @@ from typing import Any
 from data_contracts.documents import DOCUMENTS
 from pipelines.ingest import files, python_docs
 from pipelines.ingest.config import IngestConfig
+from pipelines.ingest.repeated_keys import SETTING, set_aside_repeated
 from pipelines.ingest.rows import Item, build_batches
 from store.step import Inputs, Output, SourcePart, Step
 
@@ -60,7 +61,10 @@ def ingest(inputs: Inputs, config: IngestConfig) -> Output:
     output = Output(rows=(), facts={"source": config.source, "records_framed": 0})
     kind = KINDS[config.kind]
     items = kind.read_items(inputs.source, config, output.facts, inputs.scratch)
-    output.rows = build_batches(items, config.source, config.encoding_errors, output.quarantined)
+    repeated = inputs.source.settings.get(SETTING, ())
+    output.rows = build_batches(
+        items, config.source, config.encoding_errors, output.quarantined, repeated
+    )
     return output
 
 
@@ -72,5 +76,6 @@ STEP = Step(
     config=IngestConfig,
     schema=DOCUMENTS,
     list_parts=list_parts,
+    settle=set_aside_repeated,
     libraries=("python",),  # `ast`, `inspect.cleandoc`, NFC
 )

@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 from pipelines.ingest.compressed import BrokenStream
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.fields import Fields, Read, decode, make_record, type_name
-from pipelines.ingest.lines import Line, LineCount, LineFramer
+from pipelines.ingest.lines import Line, LineCount, LineFramer, Stretch
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Unreadable
 from pipelines.ingest.streams import blocks_of
 
 MAX_DEPTH = 200
+MIN_SCANNED_BYTES = 32 << 10  # for less, loading the kernel takes longer than it saves
 
 # A string may lack its end here, so that hostile quotes cost linear time.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
@@ -33,9 +34,8 @@ def read(
     count, framer = LineCount(), LineFramer(config.max_record_bytes, start)
     broken = None
     try:
-        for line in framer.lines(count.watch(blocks_of(stream))):
-            if not line.is_blank:
-                yield _of_line(line, place, config)
+        for piece in framer.pieces(count.watch(blocks_of(stream))):
+            yield from _of_piece(piece, framer, place, config)
     except BrokenStream as error:
         broken = str(error)
     last = framer.rest()
@@ -50,6 +50,19 @@ def broken_tail(framer: LineFramer, last: Line | None, uri: str, error: str) -> 
     """Return one item for all that follows a break: the line that had begun and what is lost."""
     offset = last.offset if last else framer.offset
     return Unreadable(Origin(uri, offset, "byte"), error, last.data if last else b"")
+
+
+def _of_piece(
+    piece: Line | Stretch, framer: LineFramer, place: Place, config: IngestConfig
+) -> Iterator[Item]:
+    if isinstance(piece, Stretch) and len(piece.data) >= MIN_SCANNED_BYTES:
+        from pipelines.ingest.simple_lines import read_stretch
+
+        yield from read_stretch(piece, framer, place, config)
+        return
+    for line in [piece] if isinstance(piece, Line) else framer.lines_of(piece):
+        if not line.is_blank:
+            yield _of_line(line, place, config)
 
 
 def _of_line(line: Line, place: Place, config: IngestConfig) -> Item:

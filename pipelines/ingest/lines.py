@@ -58,6 +58,18 @@ class Line:
         return self.num_bytes > len(self.data)
 
 
+@dataclass(slots=True)
+class Stretch:
+    """Lines that stand in one block, each with its line end.
+
+    ``ordinal`` and ``offset`` are those of the first, as a `Line` has them.
+    """
+
+    ordinal: int
+    offset: int
+    data: bytes
+
+
 class LineFramer:
     """Cuts blocks into lines, holding no more of a line than ``max_bytes``."""
 
@@ -69,16 +81,39 @@ class LineFramer:
 
     def lines(self, blocks: Iterable[bytes]) -> Iterator[Line]:
         """Yield each line that has ended; `rest` gives what stands after the last line end."""
+        for piece in self.pieces(blocks):
+            if isinstance(piece, Line):
+                yield piece
+            else:
+                yield from self.lines_of(piece)
+
+    def pieces(self, blocks: Iterable[bytes]) -> Iterator[Line | Stretch]:
+        """Yield what `lines` does, but lines that stand in one block as they stand there."""
         for block in blocks:
-            if b"\n" not in block:
+            first, last = block.find(b"\n"), block.rfind(b"\n")
+            if first < 0:
                 self._hold(block)
                 continue
-            first, *middle, last = block.split(b"\n")
-            self._hold(first)
+            self._hold(block[:first])
             yield self._take(1)
-            for data in middle:
-                yield self._whole(data)
-            self._hold(last)
+            if first < last:
+                stretch = Stretch(self._ordinal, self.offset, block[first + 1 : last + 1])
+                self._ordinal += stretch.data.count(b"\n")
+                self.offset += len(stretch.data)
+                yield stretch
+            self._hold(block[last + 1 :])
+
+    def lines_of(self, stretch: Stretch) -> Iterator[Line]:
+        """Yield the lines of a stretch."""
+        ordinal, offset = stretch.ordinal, stretch.offset
+        for number, data in enumerate(stretch.data[:-1].split(b"\n")):
+            yield self.line(ordinal + number, offset, data)
+            offset += len(data) + 1
+
+    def line(self, ordinal: int, offset: int, data: bytes) -> Line:
+        """Return a line of bytes that stand in one block, without its end."""
+        kept = data if len(data) <= self._max_bytes else data[: self._cut_bytes]
+        return Line(ordinal, offset, kept, len(data), not data or data.isspace())
 
     def rest(self) -> Line | None:
         """Return the line that has begun and not ended, if there is one."""
@@ -95,16 +130,7 @@ class LineFramer:
     def _take(self, num_line_ends: int) -> Line:
         num_bytes, is_blank, data = self._num_bytes, self._is_blank, b"".join(self._held)
         self._held, self._num_bytes, self._is_blank = [], 0, True
-        return Line(*self._place(num_bytes + num_line_ends), data, num_bytes, is_blank)
-
-    def _place(self, num_bytes: int) -> tuple[int, int]:
-        place = (self._ordinal, self.offset)
+        line = Line(self._ordinal, self.offset, data, num_bytes, is_blank)
         self._ordinal += 1
-        self.offset += num_bytes
-        return place
-
-    def _whole(self, data: bytes) -> Line:
-        """Make the line of bytes that stand in one block."""
-        kept = data if len(data) <= self._max_bytes else data[: self._cut_bytes]
-        is_blank = not data or data.isspace()
-        return Line(*self._place(len(data) + 1), kept, len(data), is_blank)
+        self.offset += num_bytes + num_line_ends
+        return line

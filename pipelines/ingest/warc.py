@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 from fastwarc.warc import WarcRecord
 
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.extract import Pending, extract_each, pending_page
+from pipelines.ingest.extract import extract_each, pending_page
 from pipelines.ingest.gzip_members import read_pieces
 from pipelines.ingest.http_body import Body, parse_record, read_body
 from pipelines.ingest.page import meta_json
 from pipelines.ingest.page_encoding import decode_text
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record, Unreadable
 from pipelines.ingest.warc_frames import BEGINS, Broken, Frame, frame_records
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))

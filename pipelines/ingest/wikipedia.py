@@ -20,10 +20,10 @@ from urllib.parse import quote
 from lxml import etree
 
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.extract import Pending, extract_each
+from pipelines.ingest.extract import extract_each
 from pipelines.ingest.page import PageText
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record, Unreadable
 from pipelines.ingest.wikipedia_pages import Page, cut_pages
 from pipelines.ingest.wikitext import clean_wikitext
 
@@ -54,7 +54,7 @@ def read(
     ``facts["records_framed"]`` grows by the pages that were framed and not passed over,
     ``facts["skipped"]`` by those that were.
     """
-    yield from extract_each(_items(stream, place, config, facts))
+    yield from extract_each(open_pages(stream, place, config, facts))
 
 
 def read_site(head: bytes) -> Site:
@@ -75,9 +75,10 @@ def _between(text: str, tag: str) -> str:
     return html.unescape(found[1]).strip() if found else ""
 
 
-def _items(
+def open_pages(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item | Pending]:
+    """Yield the articles of a dump as `read` does, before their wikitext is read."""
     skipped: Counter[str] = Counter(facts.get("skipped", {}))
     site = read_site(b"")
     for page in cut_pages(stream, config.max_page_bytes):

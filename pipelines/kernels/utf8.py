@@ -69,28 +69,46 @@ def encode(codes: np.ndarray, data: np.ndarray, start: int) -> int:
     """
     at = start
     for code in codes:
-        if code < 0x80:
-            data[at] = code
-            at += 1
-        elif code < 0x800:
-            data[at] = 0xC0 | (code >> 6)
-            data[at + 1] = _following(code)
-            at += 2
-        elif _ESCAPED <= code < _ESCAPED + 0x100:
-            data[at] = code - _ESCAPED
-            at += 1
-        elif code < 0x10000:
-            data[at] = 0xE0 | (code >> 12)
-            data[at + 1] = _following(code >> 6)
-            data[at + 2] = _following(code)
-            at += 3
-        else:
-            data[at] = 0xF0 | (code >> 18)
-            data[at + 1] = _following(code >> 12)
-            data[at + 2] = _following(code >> 6)
-            data[at + 3] = _following(code)
-            at += 4
+        at = encode_char(code, data, at)
     return at
+
+
+@compiled
+def encode_char(code: int, data: np.ndarray, at: int) -> int:
+    """Write a code point as UTF-8 to ``data[at:]`` and return where it ends; see `encode`."""
+    if code < 0x80:
+        data[at] = code
+        return at + 1
+    if code < 0x800:
+        data[at] = 0xC0 | (code >> 6)
+        data[at + 1] = _following(code)
+        return at + 2
+    if _ESCAPED <= code < _ESCAPED + 0x100:
+        data[at] = code - _ESCAPED
+        return at + 1
+    if code < 0x10000:
+        data[at] = 0xE0 | (code >> 12)
+        data[at + 1] = _following(code >> 6)
+        data[at + 2] = _following(code)
+        return at + 3
+    data[at] = 0xF0 | (code >> 18)
+    data[at + 1] = _following(code >> 12)
+    data[at + 2] = _following(code >> 6)
+    data[at + 3] = _following(code)
+    return at + 4
+
+
+@compiled
+def read_char(data: np.ndarray, at: int) -> tuple[int, int]:
+    """Return the code point at ``data[at]`` and where it ends, for a byte of 0x80 and more.
+
+    Some byte below 0x80 must stand behind it; nothing behind that is read.
+    """
+    second = int(data[at + 1])
+    third = int(data[at + 2]) if _is_following(second) else 0
+    fourth = int(data[at + 3]) if _is_following(third) else 0
+    code, width = _join(int(data[at]), second, third, fourth)
+    return code, at + width
 
 
 @compiled

@@ -23,13 +23,13 @@ import pyarrow.compute as pc
 
 from data_contracts.errors import InputError
 from data_contracts.labels import LABELLED, PARTITIONS
-from data_contracts.tokenizer import LOST_CHARACTER, Tokenizer, tokenizer_of
+from data_contracts.tokenizer import Tokenizer, tokenizer_of
 from pipelines.labels.choose import Choice, check_classes, choose_documents, read_columns
 from pipelines.labels.config import LabelsConfig
 from pipelines.labels.mask import Masker
 from store.step import Inputs, Output, Part, Step
 
-VERSION = 1
+VERSION = 2
 
 # Of a longer text, only so many characters are masked and encoded; a piece has 16 at most.
 CHARS_PER_TOKEN = 32
@@ -125,7 +125,7 @@ def num_chars_of(decoded: str, text: str) -> int:
     The ids may end within a character that is spelt in bytes: its bytes decode to U+FFFD, which the
     text does not have there.
     """
-    pairs = zip(decoded, text.replace(LOST_CHARACTER, " "), strict=False)
+    pairs = zip(decoded, text, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 

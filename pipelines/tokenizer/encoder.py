@@ -9,6 +9,7 @@ encoded whole (`pipelines.tokenizer.chunk_trust`).
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from sentencepiece import SentencePieceProcessor
 
 from data_contracts.errors import InputError
+from data_contracts.lower_block import LowerBlocks
 from pipelines.kernels.buffers import TextBuffers, text_buffers
 from pipelines.kernels.chunk_ids import Marks, count_ids, emit, no_ids
 from pipelines.kernels.chunk_table import (
@@ -95,6 +97,11 @@ class ChunkEncoder:
     def table_bytes(self) -> int:
         """Memory that the table takes."""
         return self._table.size_bytes
+
+    @cached_property
+    def lower_blocks(self) -> LowerBlocks:
+        """What exchanges U+2581 in texts (`pipelines.tokenizer.exact_ids`)."""
+        return LowerBlocks(self._whole)
 
     def encode(self, texts: pa.Array, *, bos: int = -1, eos: int = -1) -> Encoded:
         """Return the ids of each text, between ``bos`` and ``eos`` where they are not -1.

@@ -21,13 +21,14 @@ import pyarrow as pa
 
 from data_contracts.errors import InputError, RecipeError
 from data_contracts.tokenizer import TOKENIZERS
-from pipelines.tokenizer.given_model import read_model
+from pipelines.tokenizer.estimate import announced
+from pipelines.tokenizer.given_model import read_compared, read_model
 from pipelines.tokenizer.measure import measure
 from pipelines.tokenizer.sample import MAX_LINE_BYTES, Lines, draw_sample
 from store.identity import digest_bytes
 from store.step import Inputs, Output, Step, uncounted
 
-VERSION = 1
+VERSION = 2
 
 NAME = "tokenizer.model"
 UNK_ID, BOS_ID, EOS_ID, PAD_ID = range(4)
@@ -35,6 +36,7 @@ USER_DEFINED_SYMBOLS = ("\n", "\t")
 
 MODEL_TYPES = ("bpe", "unigram")
 MIN_VOCAB_SIZE = 300
+MAX_WEIGHT = 1_000_000
 
 _TAKEN = ("<unk>", "<s>", "</s>", "<pad>", "<0x00> to <0xFF>")
 _NO_SYMBOL = re.compile("[\\s,\u2581\u2585\\0]|^<0x[0-9A-F]{2}>$")
@@ -50,14 +52,18 @@ class TokenizerConfig:
 
     ``model_type`` is ``bpe`` or ``unigram``. ``vocab_size`` counts all ids: 4 special ones, those
     of ``control_symbols``, 2 white-space symbols and ``user_symbols``, 256 bytes, the pieces.
-    ``control_symbols`` (marks of a chat, of a mask or a class) have ids that no text is encoded to,
-    even if it spells them; ``user_symbols`` are one id wherever a text has them.
-    ``sample_bytes`` bounds the text that it learns from. ``character_coverage`` is the share of
-    characters that must have a piece of their own; rarer ones are spelt in bytes. ``num_threads``
-    is the trainer's and counts as part of the model's identity: the model records it.
+    ``control_symbols`` (a mask, marks of a class or a chat) have ids that no text is encoded to,
+    even if it spells them; training finds the ids of ``<mask>``, ``<sep>`` and ``<cls>`` by name
+    (`data_contracts.tokenizer.ROLES`). ``user_symbols`` are one id wherever a text has them.
+    ``sample_bytes`` bounds the text that it learns from; it comes of each source in proportion to
+    its bytes times its weight in ``weights`` (1 unless named; 0: none of it), as far as it has so
+    much (`pipelines.tokenizer.sample`). ``character_coverage`` is the share of characters that must
+    have a piece of their own; rarer ones are spelt in bytes. ``num_threads`` is the trainer's and
+    counts as part of the model's identity: the model records it.
 
     ``model`` is the path of a SentencePiece model; it is known by its content, whose digest
-    `pipelines.tokenizer.given_model.with_model_digest` writes to ``model_digest``.
+    `pipelines.tokenizer.given_model.with_model_digests` writes to ``model_digest``. ``compare`` are
+    paths of others, which are measured on the same texts; theirs come to ``compare_digests``.
 
     Raises:
         RecipeError: if a value is out of range.
@@ -68,16 +74,19 @@ class TokenizerConfig:
     character_coverage: float = 0.9995
     num_threads: int = 1
     model_type: str = "bpe"
-    control_symbols: tuple[str, ...] = ()
+    weights: tuple[tuple[str, float], ...] = ()
+    control_symbols: tuple[str, ...] = ("<mask>",)
     user_symbols: tuple[str, ...] = ()
     model: str | None = uncounted(None)
     model_digest: str | None = None
+    compare: tuple[str, ...] = uncounted(())
+    compare_digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = {
             "vocab_size": (MIN_VOCAB_SIZE, 1_000_000),
             "sample_bytes": (1, 1 << 32),
-            "character_coverage": (0.9, 1.0),
+            "character_coverage": (0.98, 1.0),
             "num_threads": (1, 128),
         }
         for name, (least, most) in ranges.items():
@@ -90,7 +99,19 @@ class TokenizerConfig:
             raise RecipeError(
                 f"tokenizer.model_type is {self.model_type!r}; use {' or '.join(MODEL_TYPES)}."
             )
+        self._check_weights()
         self._check_symbols()
+
+    def _check_weights(self) -> None:
+        names = [name for name, _ in self.weights]
+        for name, weight in self.weights:
+            if not 0 <= weight <= MAX_WEIGHT or 0 < weight < 1 / MAX_WEIGHT:
+                raise RecipeError(
+                    f"tokenizer.weights.{name} is {weight}; use 0, or a number from "
+                    f"{1 / MAX_WEIGHT:g} to {MAX_WEIGHT:,}."
+                )
+            if names.count(name) > 1:
+                raise RecipeError(f"tokenizer.weights has {name!r} twice; name it once.")
 
     def _check_symbols(self) -> None:
         """Refuse symbols that SentencePiece would change, merge or end the process for."""
@@ -109,28 +130,31 @@ def train_tokenizer(inputs: Inputs, config: TokenizerConfig) -> Output:
     """Train on a sample of the train split; the same sample and config give the same bytes.
 
     Raises:
-        InputError: if there is no text to train on.
-        RecipeError: if the vocabulary is too large for the text, or too small for its characters.
+        InputError: if there is no text to train on, or none of a source that has a weight.
+        RecipeError: if the vocabulary is too large for the text, or too small for its characters;
+            if the sample is too large for the machine's memory.
     """
-    parts = inputs.parts["curated"]
+    parts, others = inputs.parts["curated"], read_compared(config)
     if config.model is not None:
         model = read_model(config)
-        return _output(model, measure(model, parts))
-    sample = draw_sample(parts, "train", config.sample_bytes)
+        return _output(model, measure(model, parts, others))
+    sample = draw_sample(parts, "train", config.sample_bytes, config.weights)
     if sample.num_bytes == 0:
         raise InputError(
             "there is no text in the train split to train a tokenizer on; add sources, or look at "
             "`millrace status` for what dropped their documents."
         )
+    inputs.tell(announced(config.model_type, sample.num_bytes))
     lines = Lines(sample.texts(parts))
     model = train_model(lines, config)
     facts = {
         "sample_documents": sample.num_documents,
         "sample_bytes": sample.num_bytes,
+        "sample_by_source": sample.bytes_by_source,
         "sample_lines": lines.num_lines,
         "cut_lines": lines.num_cut,
     }
-    return _output(model, facts | measure(model, parts))
+    return _output(model, facts | measure(model, parts, others))
 
 
 def _output(model: bytes, facts: dict[str, Any]) -> Output:

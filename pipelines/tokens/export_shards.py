@@ -7,6 +7,7 @@ The tokens are the same bytes everywhere; llm.c's files begin with a header::
     olmo       NNNNN_SHARD.npy, .csv.gz                 OLMo-core: no NPY header, whatever the name
     llmc       NNNNN_SHARD.bin                          llm.c, modded-nanogpt: 256 <i4, then <u2
 
+A mask goes to ``.ds.loss``, a byte a token; the others have no place for one, and refuse it.
 ``.ds.index`` is where each document ends, in tokens, ``<u8``; ``.csv.gz`` has a row ``start,end``
 in tokens for each. Source: ``megatron/core/datasets/indexed_dataset.py``;
 ``datatrove/pipeline/tokens/tokenizer.py`` 0.10; OLMo-core's ``data/utils.py``; llm.c's
@@ -24,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from data_contracts.errors import InputError, UsageError
-from data_contracts.shards import Shard, ShardSet, Vocabulary, megatron_index
+from data_contracts.shards import Shard, ShardSet, Vocabulary
+from data_contracts.sidecars import datatrove_index, datatrove_metadata, megatron_index
 
 _LLMC_MAGIC, _LLMC_VERSION, _LLMC_HEADER = 20240520, 1, 256
 _COPIED_TOKENS = 1 << 24  # at a time
@@ -50,6 +52,11 @@ def export_shards(shards: ShardSet, folder: Path, layout: str) -> list[Path]:
     unfinished.mkdir(parents=True)
     try:
         for number, shard in enumerate(shards.shards):
+            if shard.mask is not None and layout != "datatrove":
+                raise InputError(
+                    f"{layout} has no place for the mask of {shard.name}, and without it prompts "
+                    f"would be trained on; export to datatrove."
+                )
             LAYOUTS[layout](unfinished / f"{number:05d}_{shard.name}", shard, shards.vocabulary)
         unfinished.rename(folder)
     except BaseException:
@@ -66,10 +73,11 @@ def _megatron(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
 
 def _datatrove(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
     _write_tokens(Path(f"{base}.ds"), shard)
-    Path(f"{base}.ds.index").write_bytes(shard.offsets[1:].astype("<u8").tobytes())
-    count, size = len(shard.tokens), np.dtype(vocabulary.dtype).itemsize
-    lines = [f"{vocabulary.tokenizer_digest}|{size}", str(count), f"{count / 1e6:.3g} MT"]
-    Path(f"{base}.ds.metadata").write_text("\n".join(lines))
+    Path(f"{base}.ds.index").write_bytes(datatrove_index(np.diff(shard.offsets)))
+    metadata = datatrove_metadata(len(shard.tokens), vocabulary.dtype, vocabulary.tokenizer_digest)
+    Path(f"{base}.ds.metadata").write_bytes(metadata)
+    if shard.mask is not None:
+        Path(f"{base}.ds.loss").write_bytes(shard.mask.tobytes())
 
 
 def _olmo(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:

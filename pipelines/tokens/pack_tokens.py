@@ -5,9 +5,9 @@ Each partition becomes two shards, ``train`` and ``heldout`` (either may be empt
 shards and changes none; order and packing for training are decided when they are read.
 
 Ids are exactly SentencePiece's (`pipelines.tokenizer.encoder`); the fact ``whole_texts`` counts the
-documents that it had to be given whole, and is absent if none was. One character does not survive:
-U+2581, which SentencePiece uses for the space and decodes as one. The fact ``lossy_texts`` counts
-the documents that hold it.
+documents that it had to be given whole, and is absent if none was. U+2581 alone is spelt in bytes
+in its stead (`pipelines.tokenizer.exact_ids`), so that ids decode to the very text; the fact
+``lower_block_texts`` counts the documents that hold it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data_contracts.errors import InputError
+from data_contracts.lower_block import LOWER_BLOCK
 from data_contracts.shards import (
     TOKEN_DOCUMENTS,
     ShardEntry,
-    Vocabulary,
     file_names,
     write_index,
     write_shard,
 )
-from data_contracts.tokenizer import LOST_CHARACTER, tokenizer_of
+from data_contracts.tokenizer import Tokenizer, tokenizer_of
 from pipelines.text_slices import one_array, slices_of
 from store.step import Inputs, Output, Step
 
 if TYPE_CHECKING:
     from pipelines.tokenizer.encoder import ChunkEncoder
 
-VERSION = 1
+VERSION = 4
 
 SPLITS = ("train", "heldout")
 
@@ -50,25 +51,29 @@ class PackConfig:
 
 
 def pack_tokens(inputs: Inputs, config: PackConfig) -> Output:
-    """Write the shards of a partition; one row per document, in document order."""
+    """Write the shards of a partition; one row per document, in document order.
+
+    Raises:
+        InputError: if a document has a character that the tokenizer has neither piece nor bytes
+            for, or more text that must be encoded at once than memory allows.
+    """
     from pipelines.tokenizer.encoder import ChunkEncoder  # here: it compiles
 
     if inputs.scratch is None:
         raise ValueError("pack_tokens writes files and needs a folder to write them in")
-    documents = inputs.one("curated").table(["doc_id", "split", "text"])
+    documents = inputs.one("curated").table(["doc_id", "source", "split", "text"])
     if unknown := set(documents["split"].unique().to_pylist()) - set(SPLITS):
         raise ValueError(f"documents are in the splits {sorted(unknown)}, besides {SPLITS}")
     tokenizer = tokenizer_of(inputs.table("tokenizer"))
     encoder = ChunkEncoder(tokenizer.model)
-    columns = {name: np.zeros(len(documents), np.int64) for name in TOKEN_DOCUMENTS.names[3:]}
-    vocabulary = tokenizer.vocabulary
+    columns = {name: np.zeros(len(documents), np.int64) for name in TOKEN_DOCUMENTS.names[4:]}
     entries = [
-        _write_split(inputs.scratch, documents, split, encoder, vocabulary, columns)
+        _write_split(inputs.scratch, documents, split, encoder, tokenizer, columns)
         for split in SPLITS
     ]
-    write_index(inputs.scratch, vocabulary, entries)
-    ids, splits = documents["doc_id"], documents["split"]
-    rows = pa.table([ids, splits, splits, *columns.values()], schema=TOKEN_DOCUMENTS)
+    write_index(inputs.scratch, tokenizer.vocabulary, entries)
+    ids, sources, splits = (documents[name] for name in ("doc_id", "source", "split"))
+    rows = pa.table([ids, sources, splits, splits, *columns.values()], schema=TOKEN_DOCUMENTS)
     files = {name: inputs.scratch / name for name in file_names(SPLITS)}
     return Output(rows, facts=_facts(documents, entries, encoder), files=files)
 
@@ -78,15 +83,18 @@ def _write_split(
     documents: pa.Table,
     split: str,
     encoder: ChunkEncoder,
-    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
     columns: dict[str, np.ndarray],
 ) -> ShardEntry:
     """Write the shard of a split and fill in its documents' offsets and sizes."""
     mask = pc.equal(documents["split"], split)
-    texts = documents["text"].filter(mask)
-    num_bytes = pc.binary_length(texts).cast(pa.int64()).to_numpy()
-    encoded = encode_texts(encoder, vocabulary, texts)
-    entry = write_shard(folder, split, encoded, num_bytes, vocabulary.dtype)
+    chosen = documents.filter(mask)
+    num_bytes = pc.binary_length(chosen["text"]).cast(pa.int64()).to_numpy()
+    encoded = encode_documents(encoder, tokenizer, chosen)
+    vocabulary = tokenizer.vocabulary
+    entry = write_shard(
+        folder, split, encoded, num_bytes, vocabulary.dtype, vocabulary.tokenizer_digest
+    )
     offsets = np.load(folder / f"{split}.offsets.npy")
     where = mask.to_numpy()
     columns["token_offset"][where] = offsets[:-1]
@@ -95,23 +103,42 @@ def _write_split(
     return entry
 
 
-def encode_texts(
-    encoder: ChunkEncoder, vocabulary: Vocabulary, texts: pa.ChunkedArray
+def encode_documents(
+    encoder: ChunkEncoder, tokenizer: Tokenizer, documents: pa.Table
 ) -> Iterator[np.ndarray]:
-    """Yield the ids of each text between BOS and EOS, encoding some mebibytes at a time."""
+    """Yield the ids of each document between BOS and EOS, encoding some mebibytes at a time.
+
+    Raises:
+        InputError: for a character without an id, naming the document.
+    """
+    from pipelines.tokenizer.exact_ids import encode_exactly  # here: it compiles
+
+    special, texts = tokenizer.special_ids, documents["text"]
     for first, count in slices_of(texts, _SLICE_BYTES):
         batch = one_array(texts.slice(first, count))
-        offsets, ids = encoder.encode(batch, bos=vocabulary.bos_id, eos=vocabulary.eos_id)
+        marks = {"bos": special["bos"], "eos": special["eos"]}
+        offsets, ids = encode_exactly(encoder, batch, **marks)
+        unknown = np.flatnonzero(ids == special["unk"])
+        if unknown.size:
+            row = first + int(np.searchsorted(offsets, unknown[0], "right")) - 1
+            raise _no_id(documents["doc_id"][row].as_py())
         for start, end in pairwise(offsets.tolist()):
             yield ids[start:end]
 
 
+def _no_id(doc_id: str) -> InputError:
+    return InputError(
+        f"document {doc_id} has a character that the tokenizer has no piece for, and no bytes to "
+        f"spell it in, so that it would be lost; use a tokenizer with byte fallback."
+    )
+
+
 def _facts(documents: pa.Table, entries: list[ShardEntry], encoder: ChunkEncoder) -> dict[str, int]:
-    lossy = pc.match_substring(documents["text"], LOST_CHARACTER)
+    held = pc.match_substring(documents["text"], LOWER_BLOCK)
     facts = {
         "num_tokens": sum(entry.num_tokens for entry in entries),
         "num_bytes": sum(entry.num_bytes for entry in entries),
-        "lossy_texts": int(pc.sum(lossy).as_py() or 0),
+        "lower_block_texts": int(pc.sum(held).as_py() or 0),
     }
     if encoder.num_whole:
         facts["whole_texts"] = encoder.num_whole

@@ -23,7 +23,7 @@ from data_contracts.shards import (
     write_shard,
 )
 
-SMALL = Vocabulary(600, bos_id=1, eos_id=2, pad_id=3, tokenizer_digest="ab" * 20)
+SMALL = Vocabulary(600, bos_id=1, eos_id=2, pad_id=3, tokenizer_digest="ab" * 20, mask_id=4)
 LARGE = Vocabulary(70_000, bos_id=0, eos_id=1, pad_id=None, tokenizer_digest="cd" * 20)
 
 DOCUMENTS = st.lists(st.lists(st.integers(3, 599), max_size=6), max_size=8)
@@ -78,6 +78,9 @@ def test_every_byte_is_where_the_formats_want_it(tmp_path, vocabulary, code, let
         + struct.pack("<2q", 0, 5 * item)
         + struct.pack("<3q", 0, 1, 2)
     )
+    assert (tmp_path / "train.ds.index").read_bytes() == struct.pack("<2Q", 5, 7)
+    metadata = f"Unknown Tokenizer|{item}\n7\n7e-06 MT"
+    assert (tmp_path / "train.ds.metadata").read_text() == metadata
     for name, values in {"offsets": (0, 5, 7), "num_bytes": (0, 10)}.items():
         head = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({len(values)},), }}"
         expected = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + head.ljust(117).encode() + b"\n"
@@ -121,7 +124,7 @@ def test_what_is_written_is_read_by_megatrons_rules_and_by_ours(tmp_path_factory
 def test_a_set_tells_its_special_ids(tmp_path):
     opened = open_shards(write(tmp_path, [[5]]))
     assert (opened.vocab_size, opened.bos_id, opened.eos_id, opened.pad_id) == (600, 1, 2, 3)
-    assert opened.tokenizer_digest == "ab" * 20
+    assert (opened.tokenizer_digest, opened.mask_id) == ("ab" * 20, 4)
     with pytest.raises(ValueError, match="read-only"):
         opened.shards[0].tokens[0] = 4
 
@@ -172,7 +175,7 @@ def test_a_cut_grown_or_missing_file_is_found_on_opening(tmp_path, suffix, chang
         "null",
         '{"format": "other"}',
         "[" * 100_000,
-        '{"format": "millrace-tokens-1", "shards": 1}',
+        '{"format": "millrace-tokens-2", "shards": 1}',
     ],
 )
 def test_what_is_no_index_is_refused(tmp_path, text):
@@ -189,6 +192,8 @@ def test_what_is_no_index_is_refused(tmp_path, text):
         ('"vocab_size": 600', '"vocab_size": "600"'),
         ('"num_documents": 1', '"num_documents": -1'),
         ('"pad_id": 3', '"pad_id": 600'),
+        ('"mask_id": 4', '"mask_id": 600'),
+        ('"mask_id": 4', '"mask_id": -1'),
         ('".idx"', '".index"'),
     ],
 )
@@ -252,6 +257,22 @@ def test_shards_of_several_folders_are_one_set_in_the_given_order(tmp_path):
     assert [s.name for s in open_shards(folders[0]).shards] == ["train", "heldout"]
     with pytest.raises(NotFound, match="no token shard 'dev'; it has train, heldout"):
         open_shards(folders, ["dev"])
+
+
+def test_named_shards_are_verified_without_the_others(tmp_path):
+    entries = [write_shard(tmp_path, n, framed([[5]]), [4], "<u2") for n in ("train", "heldout")]
+    write_index(tmp_path, SMALL, entries)
+    (tmp_path / "heldout.bin").write_bytes(b"")
+    assert verify_shards(tmp_path, ["train"]) < bytes_of(tmp_path)
+    for names in (None, ["heldout"]):
+        with pytest.raises(Damaged):
+            verify_shards(tmp_path, names)
+    with pytest.raises(NotFound, match="no token shard 'dev'"):
+        verify_shards(tmp_path, ["dev"])
+
+
+def bytes_of(folder):
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_shards_of_two_tokenizers_are_not_mixed(tmp_path):

@@ -101,7 +101,7 @@ class TestWhatIsDeclared:
         plain = contract.plain
         assert (contract.id, contract.version, plain["status"]) == (
             f"millrace.{name}",
-            {"pairs": "2.0.0", "signals": "1.1.0"}.get(name, "1.0.0"),
+            {"pairs": "2.0.0", "signals": "1.1.0", "tokens": "1.1.0"}.get(name, "1.0.0"),
             "active",
         )
         assert plain["apiVersion"] == "v3.1.0"

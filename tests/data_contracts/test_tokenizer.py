@@ -2,18 +2,20 @@
 
 import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from data_contracts.errors import Damaged, InputError
+from data_contracts.lower_block import LOWER_BLOCK, LowerBlocks
 from data_contracts.shards import Vocabulary
-from data_contracts.tokenizer import LOST_CHARACTER, TOKENIZERS, Tokenizer, tokenizer_of
+from data_contracts.tokenizer import TOKENIZERS, Tokenizer, tokenizer_of
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig, train_model
 from store.identity import digest_bytes
 
@@ -42,6 +44,7 @@ TEXTS = st.lists(
             ["def ", "    ", "\n", "\t", "\r\n", "<s>", "</s>", "<pad>", "<unk>", "<0x41>", "\0"]
         ),
         st.sampled_from(["the ", " self.x", "12345", "é", "中文", "\ufeff", "\u200d", "⁇", "▅"]),
+        st.sampled_from(["▁", "▁▁", " ▁", "\ue000", "\ue001", "<0xE2>", "\u2580"]),
     ),
     max_size=12,
 ).map("".join)
@@ -49,26 +52,68 @@ TEXTS = st.lists(
 
 def test_ids_are_sentencepieces_and_decode_to_the_very_text(model, tokenizer):
     oracle = SentencePieceProcessor(model_proto=model)
-    seen = {"plain": 0, "lossy": 0, "bytes": 0}
+    spelt = [oracle.piece_to_id(f"<0x{byte:02X}>") for byte in LOWER_BLOCK.encode()]
+    seen = {"plain": 0, "blocks": 0, "bytes": 0, "stand_ins": 0}
 
     @given(TEXTS)
+    @example("\ue000▁ \ue000")
     def check(text):
         ids = tokenizer.encode(text)
         assert ids.dtype == np.int32
-        assert ids.tolist() == oracle.encode(text)
-        assert tokenizer.decode(ids) == text.replace(LOST_CHARACTER, " ")
+        expected = []
+        for part in re.split("([▁])", text):
+            expected += spelt if part == "▁" else oracle.encode(part)
+        assert ids.tolist() == expected
+        assert tokenizer.decode(ids) == oracle.decode(expected) == text
         (document,) = tokenizer.encode_documents([text])
         assert document.tolist() == [1, *ids.tolist(), 2]
         assert tokenizer.decode(document) == tokenizer.decode(ids)
         assert 0 not in ids  # bytes stand for what has no piece
-        seen["plain"] += LOST_CHARACTER not in text and len(text) > 0
-        seen["lossy"] += LOST_CHARACTER in text
+        seen["plain"] += LOWER_BLOCK not in text and len(text) > 0
+        seen["blocks"] += LOWER_BLOCK in text
         seen["bytes"] += not text.isascii()
+        seen["stand_ins"] += LOWER_BLOCK in text and "\ue000" in text
 
     check()
-    tokenizer_of_lost = tokenizer.encode(f"a{LOST_CHARACTER}b")
-    assert tokenizer.decode(tokenizer_of_lost) == "a b"
-    assert min(seen["plain"], seen["bytes"]) > 0
+    assert min(seen.values()) > 0
+
+
+def test_a_stand_in_is_a_character_that_no_piece_holds():
+    lines = ["a \ue000\ue002 b"] * 50 + [line for text in real_texts() for line in text.split("\n")]
+    config = TokenizerConfig(vocab_size=600, user_symbols=("x\ue001",), character_coverage=1.0)
+    model = train_model(lines, config)
+    tokenizer = Tokenizer(model)
+    assert tokenizer.lower_blocks.stand_in == "\ue003"
+    text = "▁\ue003x\ue001▁\ue000"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_text_of_lower_blocks_alone_takes_linear_time(tokenizer):
+    text = "▁\ue000" * 200_000
+    ids = tokenizer.encode(text)
+    assert len(ids) == 6 * 200_000
+    assert tokenizer.decode(ids) == text
+
+
+def test_without_bytes_a_lower_block_is_unknown_as_any_character_without_a_piece():
+    made = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(real_texts()[0].split("\n")),
+        model_writer=made,
+        model_type="bpe",
+        vocab_size=400,
+        minloglevel=2,
+        hard_vocab_limit=False,
+    )
+    tokenizer = Tokenizer(made.getvalue())
+    assert tokenizer.encode("a▁").tolist() == tokenizer.encode("a中").tolist()
+    assert tokenizer.special_ids["unk"] in tokenizer.encode("a▁")
+
+
+def test_a_stand_in_that_was_not_spelt_in_its_bytes_is_an_error(model):
+    blocks = LowerBlocks(SentencePieceProcessor(model_proto=model))
+    with pytest.raises(InputError, match="changes characters"):
+        blocks.restore("a▁", np.array([300, 301]))
 
 
 def test_real_texts_come_back_whole_and_need_fewer_tokens_than_bytes(tokenizer):
@@ -86,12 +131,45 @@ def test_texts_joined_at_a_line_end_have_the_joined_ids(tokenizer):
 
 
 def test_the_vocabulary_is_what_shards_carry(model, tokenizer):
-    assert tokenizer.vocabulary == Vocabulary(600, 1, 2, 3, digest_bytes(model))
-    assert [tokenizer.piece(i) for i in (0, 1, 2, 3, 4, 5, 6)] == [
-        *("<unk>", "<s>", "</s>", "<pad>", "\n", "\t", "<0x00>")
+    assert tokenizer.vocabulary == Vocabulary(600, 1, 2, 3, digest_bytes(model), mask_id=4)
+    assert [tokenizer.piece(i) for i in range(8)] == [
+        *("<unk>", "<s>", "</s>", "<pad>", "<mask>", "\n", "\t", "<0x00>")
     ]
-    with pytest.raises(IndexError):
-        tokenizer.decode([600])
+
+
+@pytest.mark.parametrize("number", [600, -1, 2**31, 2**70])
+def test_an_id_outside_the_vocabulary_is_an_error_that_names_it(tokenizer, number):
+    with pytest.raises(IndexError, match=f"id {number} is outside .* of 600"):
+        tokenizer.decode([300, number])
+
+
+@pytest.mark.parametrize("text", ["a\ud800", "\udc00", "▁\ud83d"])
+def test_a_lone_surrogate_is_an_error_that_names_its_place(tokenizer, text):
+    with pytest.raises(InputError, match=rf"text 1 has the lone surrogate .* {len(text) - 1}, "):
+        tokenizer.encode_documents(["plain", text])
+    with pytest.raises(InputError, match="text 0 has the lone surrogate"):
+        tokenizer.encode(text)
+
+
+def test_control_characters_and_spaces_alone_come_back(tokenizer):
+    for text in ("\0", "\0" * 999, " " * 5000, "\n" * 77, "\t \r\n", "\x7f\x80\ufffe\uffff"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_special_ids_are_found_by_role_and_marks_by_their_text():
+    lines = [line for text in real_texts() for line in text.split("\n")]
+    marks = ("[CLS]", "[SEP]", "<|user|>")
+    config = TokenizerConfig(vocab_size=600, control_symbols=marks, user_symbols=("[MASK]",))
+    tokenizer = Tokenizer(train_model(lines, config))
+    expected = {"unk": 0, "bos": 1, "eos": 2, "pad": 3, "cls": 4, "sep": 5}
+    assert tokenizer.special_ids == expected  # no mask: text may hold a user symbol
+    assert tokenizer.vocabulary.mask_id is None
+    controls = {"<s>": 1, "</s>": 2, "<pad>": 3, "[CLS]": 4, "[SEP]": 5, "<|user|>": 6}
+    assert tokenizer.control_ids == controls
+    ids = tokenizer.encode("".join(controls)).tolist()
+    assert ids
+    assert not set(ids) & set(controls.values())
+    assert tokenizer.decode([*ids, 4, 6]) == "".join(controls)
 
 
 def test_no_text_is_no_tokens(tokenizer):

@@ -24,19 +24,16 @@ import pytest
 
 from data_contracts.errors import ReadOnlyHome, StoreError, UsageError
 from flows import server as module
-from flows.server import (
-    client_environment,
-    configured_api_url,
-    ensure_server,
-    server_folder,
-    server_status,
-    stop_server,
-)
+from flows.client import OWN_API_URL, client_environment, configured_api_url
+from flows.server import ensure_server, server_status, stop_server
+from flows.state import server_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURE = """
 import os, signal, sys, time
-from flows.server import configure_client, drain, ensure_server, mark_crashed
+from flows.client import configure_client, drain
+from flows.crashed import mark_crashed
+from flows.server import ensure_server
 home = sys.argv[1]
 configure_client(ensure_server(home), home)
 """
@@ -121,7 +118,7 @@ def ask(api_url: str, path: str, **body: Any) -> Any:
 def states(api_url: str, kind: str) -> dict[str, tuple[str, str, str]]:
     """Return state, its id and its message of every flow run (or task run) by the run's id."""
     return {
-        run["id"]: (run["state_type"], run["state_id"], run["state"]["message"])
+        run["id"]: (run["state_type"], run["state_id"], (run["state"] or {}).get("message"))
         for run in ask(api_url, f"{kind}/filter")
     }
 
@@ -264,7 +261,7 @@ def test_a_configured_server_is_used_and_nothing_is_started(
     assert environment["DO_NOT_TRACK"] == "1"
     assert environment["PREFECT_LOGGING_LEVEL"] == "INFO"
     assert environment["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
-    assert not {"PREFECT_HOME", "PREFECT_PROFILE", module.OWN_API_URL} & set(environment)
+    assert not {"PREFECT_HOME", "PREFECT_PROFILE", OWN_API_URL} & set(environment)
 
 
 def test_an_address_that_we_set_is_not_taken_for_the_persons(
@@ -286,7 +283,8 @@ def test_an_address_that_we_set_is_not_taken_for_the_persons(
 def test_asking_and_stopping_need_no_prefect(tmp_path: Path) -> None:
     code = """
 import sys
-from flows.server import client_environment, drain, server_status, stop_server
+from flows.client import client_environment, drain
+from flows.server import server_status, stop_server
 assert drain() is True
 assert stop_server(sys.argv[1]) is False
 assert server_status(sys.argv[1])["running"] is False
@@ -501,7 +499,7 @@ def test_what_a_killed_process_left_running_is_marked_crashed(home: str) -> None
         return {run: s for run, s in states(api_url, kind).items() if run not in before}
 
     def names(kind: str) -> list[str]:
-        return sorted(state for state, _, _ in new(kind).values())
+        return sorted(state or "NONE YET" for state, _, _ in new(kind).values())
 
     process = start_python(CONFIGURE + LONG_RUN, home)
     assert process.stdout is not None

@@ -9,7 +9,7 @@ import pytest
 
 from data_contracts.errors import NotFresh, UsageError
 from flows.api import run_stage_alone
-from flows.server import drain
+from flows.client import drain
 from store.runs import get_run, list_runs
 from store.storage import Storage
 

@@ -20,7 +20,8 @@ from store.datasets import Dataset, Slice, manifest_name, part_name, read_receip
 from store.errors import StoreError
 from store.runs import run_name
 from store.storage import Storage
-from store.verify import format_report, verify
+from store.verify import verify
+from store.verify_report import format_report
 
 STEP = 97  # bytes between two flipped ones
 FOLDERS = ("datasets", "parts", "quarantine")

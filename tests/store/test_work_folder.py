@@ -55,7 +55,7 @@ class Listener:
     def __init__(self):
         self.lines = []
 
-    def told(self, step, line):
+    def told(self, step, line, done_ratio):
         self.lines.append((step, line))
 
     def __getattr__(self, name):

@@ -13,7 +13,7 @@ from training.checkpoint import (
     MODEL,
     OPTIMIZER,
     STATE,
-    load_decoder,
+    load_trained,
     load_weights,
     newest_checkpoint,
     read_checkpoint,
@@ -21,15 +21,16 @@ from training.checkpoint import (
     save_checkpoint,
 )
 from training.config import AdamWConfig
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.optim import new_adamw, optimizer_tensors
 
 CONFIG = ModelConfig(40, 1, 16, 2, 1, 24, 16)
 SETTINGS = {"model": vars(CONFIG), "tokenizer_digest": "tokenizer-a"}
 
 
-def trained(seed: int) -> tuple[Decoder, torch.optim.Optimizer]:
-    model = new_decoder(CONFIG, seed)
+def trained(seed: int) -> tuple[Transformer, torch.optim.Optimizer]:
+    model = new_model(CONFIG, seed)
     optimizer = new_adamw(model, AdamWConfig())
     model(torch.arange(10)[None]).square().mean().backward()
     optimizer.step()
@@ -129,17 +130,17 @@ def test_another_format_is_refused_and_not_passed_over(tmp_path: Path) -> None:
 
 def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
     (folder,) = save(tmp_path, 1)
-    other = new_decoder(ModelConfig(41, 1, 16, 2, 1, 24, 16), 0)
+    other = new_model(ModelConfig(41, 1, 16, 2, 1, 24, 16), 0)
     with pytest.raises(UsageError, match=r"embedding.weight is torch.Size\(\[40, 16\]\) there and"):
         load_weights(read_checkpoint(folder), other)
 
 
 def test_a_decoder_is_loaded_for_its_own_tokenizer_only(tmp_path: Path) -> None:
     (folder,) = save(tmp_path, 1)
-    loaded = load_decoder(folder, "tokenizer-a")
+    loaded = load_trained(folder, "tokenizer-a")
     assert all(map(torch.equal, loaded.parameters(), trained(1)[0].parameters()))
     with pytest.raises(UsageError, match="trained with tokenizer tokenizer-a, not other"):
-        load_decoder(folder, "other")
+        load_trained(folder, "other")
 
 
 def test_a_checkpoint_whose_files_were_collected_is_none(tmp_path: Path) -> None:

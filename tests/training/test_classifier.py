@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from data_contracts.errors import Damaged, UsageError
 from training.classifier import new_classifier
 from training.finetune_config import POOLINGS
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 
 SHAPE = ModelConfig(40, 2, 16, 2, 1, 24, 16)
 DOCUMENTS = [[1, 5, 6, 2], [1, 9, 2], [1, 4, 8, 30, 31, 7, 2]]
@@ -43,20 +44,20 @@ def test_pooling_by_hand() -> None:
 
 
 def test_the_trunk_is_the_trained_one_or_drawn_and_the_head_is_of_the_seed(tmp_path: Path) -> None:
-    trained = new_decoder(SHAPE, 7)
+    trained = new_model(SHAPE, 7)
     save_file(trained.state_dict(), tmp_path / "w.safetensors")
     loaded = new_classifier(SHAPE, 3, 0, tmp_path / "w.safetensors")
     fresh = new_classifier(SHAPE, 3, 0)
     other = new_classifier(SHAPE, 3, 1)
     for name, tensor in loaded.trunk.state_dict().items():
         assert torch.equal(tensor, trained.state_dict()[name])
-    assert torch.equal(fresh.trunk.embedding.weight, new_decoder(SHAPE, 0).embedding.weight)
+    assert torch.equal(fresh.trunk.embedding.weight, new_model(SHAPE, 0).embedding.weight)
     assert torch.equal(fresh.head.weight, loaded.head.weight)
     assert not torch.equal(fresh.head.weight, other.head.weight)
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
-    save_file(new_decoder(SHAPE, 7).state_dict(), tmp_path / "w.safetensors")
+    save_file(new_model(SHAPE, 7).state_dict(), tmp_path / "w.safetensors")
     wider = ModelConfig(40, 2, 32, 2, 1, 24, 16)
     with pytest.raises(UsageError, match="is of another model: "):
         new_classifier(wider, 3, 0, tmp_path / "w.safetensors")

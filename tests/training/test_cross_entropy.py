@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from data_contracts.errors import UsageError
 from training import cross_entropy
+from training.config import LossTerms
 from training.cross_entropy import cross_entropies
 
 N, V, W = 50, 97, 8
@@ -69,6 +71,69 @@ def test_any_chunks_give_the_losses_and_gradients_of_the_whole(
         assert theirs.abs().max() > 0.1
         assert (ours.double() - theirs).abs().max() / theirs.abs().max() < 1e-6
     assert losses_N[targets() == -100].tolist() == [0.0] * 8
+
+
+@pytest.mark.parametrize("weights", ["all alike", "one by one"])
+def test_a_bias_is_added_to_the_logits_and_gets_its_gradient(
+    chunk_tokens: int, weights: str
+) -> None:
+    weights_N = drawn(N, seed=3) if weights == "one by one" else torch.tensor(1 / 43)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        head = (*leaves(dtype), drawn(V, seed=4).to(dtype).requires_grad_())
+        if dtype == torch.float32:
+            losses_N = cross_entropies(*head[:2], targets(), bias_V=head[2])
+            with torch.no_grad():
+                again = cross_entropies(*head[:2], targets(), bias_V=head[2])
+            assert torch.equal(losses_N, again)
+        else:
+            losses_N = F.cross_entropy(F.linear(*head), targets(), reduction="none")
+        if weights == "one by one":
+            (losses_N * weights_N).sum().backward()
+        else:
+            (losses_N.sum() * weights_N).backward()
+        found.append([losses_N.detach(), *(leaf.grad for leaf in head)])
+    for ours, theirs in zip(*found, strict=True):
+        assert theirs.abs().max() > 0.05
+        assert (ours.double() - theirs).abs().max() / theirs.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("weights", ["all alike", "one by one"])
+@pytest.mark.parametrize(
+    "terms", [LossTerms(0.1), LossTerms(z_loss=0.01), LossTerms(label_smoothing=0.3, z_loss=0.1)]
+)
+def test_terms_of_the_loss_are_those_of_their_definitions(
+    chunk_tokens: int, terms: LossTerms, weights: str
+) -> None:
+    weights_N = drawn(N, seed=3) if weights == "one by one" else torch.tensor(1 / 43)
+    ours, theirs = leaves(), leaves(torch.float64)
+    losses_N = cross_entropies(*ours, targets(), terms=terms)
+    with torch.no_grad():
+        assert torch.equal(losses_N, cross_entropies(*ours, targets(), terms=terms))
+    logits_NV = F.linear(*theirs)
+    smooth_N = F.cross_entropy(
+        logits_NV, targets(), reduction="none", label_smoothing=terms.label_smoothing
+    )
+    z_N = terms.z_loss * logits_NV.logsumexp(1).square() * (targets() >= 0)
+    book_N = smooth_N + z_N
+    if weights == "one by one":
+        (losses_N * weights_N).sum().backward()
+    else:
+        (losses_N.sum() * weights_N).backward()
+    (book_N * weights_N).sum().backward()
+    pairs = [(losses_N, book_N), *((o.grad, t.grad) for o, t in zip(ours, theirs, strict=True))]
+    for mine, book in pairs:
+        assert book.abs().max() > 0.05
+        assert (mine.double() - book).abs().max() / book.abs().max() < 2e-6
+    plain = F.cross_entropy(logits_NV, targets(), reduction="none")
+    assert (plain - book_N).abs().max() > 1e-3
+
+
+def test_impossible_terms_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"label_smoothing is 1.0; give 0 up to below 1"):
+        LossTerms(label_smoothing=1.0)
+    with pytest.raises(UsageError, match=r"z_loss is -1; give 0 or more"):
+        LossTerms(z_loss=-1)
 
 
 def test_without_a_gradient_the_losses_are_the_same_bits(chunk_tokens: int) -> None:

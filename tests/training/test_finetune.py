@@ -20,7 +20,8 @@ from training.evaluate import accuracy, macro_f1
 from training.finetune import FinetuneResult, finetune
 from training.finetune_config import FinetuneConfig
 from training.loop import NotFinite
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = ModelConfig(40, 1, 16, 2, 1, 24, 16)
@@ -47,9 +48,9 @@ import training.finetune_run as runs, training.loop as loop
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 work, (kind, _, name) = Path(sys.argv[3]), sys.argv[4].partition(" ")
 save, write = loop.save, runs.write_result
-def save_and_die(parts, plan, folder, step):
-    save(parts, plan, folder, step)
-    if kind == "saved" and folder.name == name and step == 10:
+def save_and_die(session, score=None):
+    save(session, score)
+    if kind == "saved" and session.folder.name == name and session.step == 10:
         kill()
 def die_and_write(folder, settings, result):
     if kind == "writing" and folder.name == name:
@@ -67,7 +68,7 @@ def run(
 ) -> FinetuneResult:
     weights = tmp_path / "weights.safetensors"
     if not weights.exists():
-        save_file(new_decoder(SHAPE, 7).state_dict(), weights)
+        save_file(new_model(SHAPE, 7).state_dict(), weights)
     return finetune(config, labelled_table(**table), SHAPE, weights, work, lambda line: None)
 
 
@@ -183,3 +184,18 @@ def test_impossible_settings_are_refused() -> None:
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="give numbers above 0"):
             FinetuneConfig(learning_rates=(rate,))
+
+
+def test_an_encoder_is_fine_tuned_beside_a_twin_of_its_shape(tmp_path: Path) -> None:
+    shape = ModelConfig(40, 1, 16, 2, 2, 24, 16, shape="modernbert")
+    weights = tmp_path / "encoder.safetensors"
+    save_file(new_model(shape, 7).state_dict(), weights)
+    config = dataclasses.replace(SHORT, num_seeds=1, dropout_ratio=0.0)
+    table, tell = labelled_table(), lambda line: None
+    both = finetune(config, table, shape, weights, tmp_path / "both", tell)
+    assert list(both.arms) == ["pretrained", "scratch"]
+    one = dataclasses.replace(config, arms=("pretrained",))
+    alone = finetune(one, table, shape, weights, tmp_path / "both", tell)
+    assert list(alone.arms) == ["pretrained"]
+    kept = both.predictions.slice(0, len(alone.predictions))
+    assert alone.predictions.equals(kept)

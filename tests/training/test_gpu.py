@@ -26,7 +26,8 @@ from training.config import PretrainConfig
 from training.cross_entropy import cross_entropies
 from training.determinism import deterministic
 from training.metrics import Progress
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.objectives import Batch, token_losses
 from training.precision import Precision
 from training.pretrain import pretrain
@@ -98,8 +99,8 @@ def batch(seed: int = 0) -> Batch:
     return Batch(tokens_BT, (torch.arange(4 * 256) // 60).view(4, 256), targets_BT)
 
 
-def strong() -> Decoder:
-    model = new_decoder(SHAPE, seed=3)
+def strong() -> Transformer:
+    model = new_model(SHAPE, seed=3)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:

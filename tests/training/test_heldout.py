@@ -13,7 +13,8 @@ from data_contracts.errors import InputError
 from data_contracts.shards import ShardSet
 from training import heldout
 from training.heldout import Scorer, score_documents
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.precision import Precision
 
 CONFIG = ModelConfig(50, 2, 32, 4, 2, 48, 64)
@@ -24,14 +25,14 @@ def scorer(context_tokens: int, max_tokens: int | None = None) -> Scorer:
     return Scorer(context_tokens, 3, precision, torch.device("cpu"), max_tokens)
 
 
-def sharp(seed: int = 0) -> Decoder:
-    model = new_decoder(CONFIG, seed)
+def sharp(seed: int = 0) -> Transformer:
+    model = new_model(CONFIG, seed)
     with torch.no_grad():
         model.embedding.weight.mul_(20)
     return model
 
 
-def nats_alone(model: Decoder, document: np.ndarray) -> float:
+def nats_alone(model: Transformer, document: np.ndarray) -> float:
     tokens = torch.from_numpy(document.astype(np.int64))
     with torch.no_grad():
         shares = model(tokens[None, :-1])[0].double().log_softmax(-1)
@@ -63,7 +64,7 @@ def test_documents_that_lie_in_one_row_score_as_if_alone(make_shards) -> None:
 def test_a_model_that_knows_nothing_needs_the_bits_of_a_uniform_draw(
     random_shards: ShardSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = new_decoder(CONFIG, 0)
+    model = new_model(CONFIG, 0)
     with torch.no_grad():
         model.embedding.weight.zero_()
     targets = [len(document) - 1 for document, _ in documents_of(random_shards)]

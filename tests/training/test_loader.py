@@ -4,33 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import chain, pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_contracts.errors import InputError
-from data_contracts.shards import ShardSet
+from data_contracts.shards import ShardSet, Vocabulary, open_shards, write_index, write_shard
+from training.config import PACKINGS
 from training.loader import (
     PADDING,
     Loader,
-    TokenStream,
     check_ids,
     check_shards,
     shards_fingerprint,
 )
+from training.objectives import IGNORED, Causal
 
 
 def stream_of(shards: ShardSet) -> list[int]:
     return [int(token) for shard in shards.shards for token in shard.tokens]
 
 
-def test_rows_are_the_stream_cut_with_one_token_shared(random_shards: ShardSet) -> None:
+def epoch_of(loader: Loader) -> dict[int, list[int]]:
+    """Return the tokens of every row, by its number."""
+    rows: dict[int, list[int]] = {}
+    for step in range(-(-loader.plan.num_rows // loader.batch_rows)):
+        drawn = loader(step)
+        rows |= dict(zip(drawn.row_ids_B.tolist(), drawn.tokens_BS.tolist(), strict=True))
+    return {number: rows[number] for number in range(loader.plan.num_rows)}
+
+
+def test_concat_cuts_the_stream_with_one_token_shared(random_shards: ShardSet) -> None:
     whole = stream_of(random_shards)
-    arrays = [shard.tokens for shard in random_shards.shards]
     for context_tokens in (1, 7, 64, len(whole) - 1, len(whole) + 5):
-        stream = TokenStream(arrays, 50, context_tokens)
-        rows = [stream.row(row).tolist() for row in range(stream.num_rows)]
+        rows = list(epoch_of(Loader(random_shards, context_tokens, 1, seed=2)).values())
         assert {len(row) for row in rows} == {context_tokens + 1}
         again = [token for row in rows for token in row[1:]]
         padding = len(again) - (len(whole) - 1)
@@ -39,24 +48,69 @@ def test_rows_are_the_stream_cut_with_one_token_shared(random_shards: ShardSet) 
         assert all(a[-1] == b[0] for a, b in pairwise(rows))
 
 
-def test_each_token_is_a_target_once_an_epoch(random_shards: ShardSet) -> None:
-    loader = Loader(random_shards, context_tokens=16, batch_rows=5, seed=1)
-    num_rows = loader.stream.num_rows
-    assert num_rows % 5 != 0  # so that batches straddle epochs
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_rows_number_their_documents(random_shards: ShardSet, packing: str) -> None:
+    documents = [
+        shard.tokens[start:end].tolist()
+        for shard in random_shards.shards
+        for start, end in pairwise(shard.offsets.tolist())
+    ]
+    drawn = Loader(random_shards, 16, 10, seed=1, packing=packing)(0)
+    assert drawn.documents_BS is not None
+    assert np.array_equal(drawn.documents_BS == 0, drawn.tokens_BS == PADDING)
+    parts = 0
+    for tokens_S, documents_S in zip(drawn.tokens_BS, drawn.documents_BS, strict=True):
+        own = documents_S[documents_S > 0]
+        assert own.tolist() == sorted(own)
+        assert set(own) == {*range(1, own.max() + 1)}
+        for number in range(1, own.max() + 1):
+            part = tokens_S[documents_S == number].tolist()
+            assert any(part == d[i : i + len(part)] for d in documents for i in range(len(d)))
+            parts += 1
+    assert parts >= 10
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_each_row_comes_once_an_epoch(random_shards: ShardSet, packing: str) -> None:
+    loader = Loader(random_shards, context_tokens=16, batch_rows=11, seed=1, packing=packing)
+    num_rows = loader.plan.num_rows
+    assert num_rows % 11 != 0  # so that batches straddle epochs
     row_ids = np.concatenate([loader.row_ids(step) for step in range(num_rows)])
     for epoch in range(3):
         one = row_ids[epoch * num_rows : (epoch + 1) * num_rows]
         assert sorted(one.tolist()) == list(range(num_rows))
-    targets = Counter(int(token) for row in range(num_rows) for token in loader.stream.row(row)[1:])
-    del targets[PADDING]
-    assert targets == Counter(stream_of(random_shards)[1:])
 
 
-def test_batches_are_the_same_from_any_point_on(random_shards: ShardSet) -> None:
-    straight = Loader(random_shards, 16, 4, seed=3)
+@pytest.mark.parametrize("packing", ["concat", "best_fit"])
+def test_each_token_is_a_target_once_an_epoch(random_shards: ShardSet, packing: str) -> None:
+    loader = Loader(random_shards, 16, 1, seed=1, packing=packing)
+    targets: Counter[int] = Counter()
+    for step in range(loader.plan.num_rows):
+        batch = Causal(bos_id=-7).batch(loader(step))  # boundaries come from the rows alone
+        targets.update(batch.targets[batch.targets != IGNORED].tolist())
+    assert targets == Counter(token for token in stream_of(random_shards) if token != 1)
+    assert sum(targets.values()) > 1000
+
+
+def test_what_one_per_row_cuts_is_counted(random_shards: ShardSet) -> None:
+    facts = Loader(random_shards, 16, 4, seed=0, packing="one_per_row").facts()
+    lengths = np.concatenate([np.diff(shard.offsets) for shard in random_shards.shards])
+    assert facts["rows_per_epoch"] == len(lengths)
+    assert facts["cut_documents"] == (lengths > 17).sum() > 0
+    assert facts["cut_tokens"] == np.maximum(lengths - 17, 0).sum()
+    kept = np.minimum(lengths, 17).sum()
+    assert facts["padding_ratio"] == pytest.approx(1 - kept / (17 * len(lengths)))
+    whole = Loader(random_shards, 16, 4, seed=0, packing="best_fit").facts()
+    assert (whole["cut_documents"], whole["cut_tokens"]) == (0, 0)
+    assert whole["padding_ratio"] < facts["padding_ratio"]
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_batches_are_the_same_from_any_point_on(random_shards: ShardSet, packing: str) -> None:
+    straight = Loader(random_shards, 16, 4, seed=3, packing=packing)
     batches = [straight(step) for step in range(40)]
     for start in (0, 7, 20, 39):
-        fresh = Loader(random_shards, 16, 4, seed=3)
+        fresh = Loader(random_shards, 16, 4, seed=3, packing=packing)
         for step in range(start, 40):
             assert np.array_equal(fresh(step).tokens_BS, batches[step].tokens_BS)
             assert np.array_equal(fresh(step).row_ids_B, batches[step].row_ids_B)
@@ -77,7 +131,7 @@ def test_global_order_does_not_depend_on_how_many_rows_a_batch_has(
 
 
 def test_seeds_and_epochs_have_their_own_order(random_shards: ShardSet) -> None:
-    num_rows = Loader(random_shards, 16, 1, seed=0).stream.num_rows
+    num_rows = Loader(random_shards, 16, 1, seed=0).plan.num_rows
     orders = {
         tuple(Loader(random_shards, 16, num_rows, seed).row_ids(epoch))
         for seed in range(4)
@@ -100,6 +154,67 @@ def test_shards_of_another_tokenizer_are_refused(random_shards: ShardSet) -> Non
         check_shards(random_shards, "tokenizer-b")
 
 
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_shards_without_documents_change_nothing(
+    make_shards: Callable[..., ShardSet], packing: str
+) -> None:
+    documents = [[3, 4, 5, 6], [7, 8], [9, 10, 11]]
+    full = make_shards([documents[:2], documents[2:]], folder="full")
+    gaps = make_shards([[], documents[:2], [], [], documents[2:], []], folder="gaps")
+    one, other = (Loader(shards, 5, 2, 0, packing) for shards in (full, gaps))
+    assert one.plan.num_rows == other.plan.num_rows >= 2
+    for step in range(3):
+        assert np.array_equal(one(step).tokens_BS, other(step).tokens_BS)
+
+
+def masked_shards(folder: Path, documents: list[list[int]], mask: list[int]) -> ShardSet:
+    vocabulary = Vocabulary(50, 1, 2, None, "tokenizer-a")
+    arrays = [np.array(document) for document in documents]
+    sizes = [1] * len(documents)
+    entry = write_shard(folder, "train", arrays, sizes, "<u2", mask=np.array(mask))
+    write_index(folder, vocabulary, [entry])
+    return open_shards(folder)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_what_a_mask_leaves_out_is_read_but_never_a_target(tmp_path: Path, packing: str) -> None:
+    documents = [[1, 5, 6, 7, 2], [1, 8, 9, 2], [1, 10, 11, 12, 13, 2]]
+    mask = [0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1]
+    loader = Loader(masked_shards(tmp_path, documents, mask), 8, 1, 0, packing)
+    asked = [token for token, one in zip(chain(*documents), mask, strict=True) if one]
+    targets: list[int] = []
+    read: list[int] = []
+    for step in range(loader.plan.num_rows):
+        batch = Causal(1).batch(loader(step))
+        targets += batch.targets[batch.targets != IGNORED].tolist()
+        read += batch.tokens_BT.flatten().tolist()
+    assert sorted(targets) == sorted(asked)
+    assert {5, 6, 10, 11, 13} <= set(read)
+
+
+def test_masked_shards_and_others_are_read_together(
+    tmp_path: Path, make_shards: Callable[..., ShardSet]
+) -> None:
+    masked = masked_shards(tmp_path, [[1, 5, 6, 2]], [0, 0, 1, 0])
+    plain = make_shards([[[7, 8]]])
+    both = ShardSet(plain.vocabulary, masked.shards + plain.shards)
+    loader = Loader(both, 7, 1, 0, "concat")
+    assert Causal(1).batch(loader(0)).targets.tolist() == [[IGNORED, 6, IGNORED, IGNORED, 7, 8, 2]]
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_row_that_asks_for_nothing_is_refused_before_training(
+    tmp_path: Path, packing: str
+) -> None:
+    shards = masked_shards(tmp_path, [[1, 5, 2], [1, *range(3, 20), 2]], [0, 1, 1, *[0] * 18, 1])
+    with pytest.raises(InputError, match=r"row with token 3 .* asks for nothing: 4 tokens"):
+        Loader(shards, 4, 1, 0, "one_per_row")
+    if packing != "one_per_row":
+        with pytest.raises(InputError, match=r"asks for nothing: 4 tokens .* max_tokens at most 5"):
+            Loader(shards, 4, 1, 0, packing)
+    Loader(shards, 20, 1, 0, packing)
+
+
 class Planted:
     """Shards whose ids do not fit their vocabulary, as no writer of ours would leave them."""
 
@@ -109,7 +224,7 @@ class Planted:
         self.tokens = np.full(100, 3, np.int32)
         self.tokens[place] = bad
         self.offsets, self.num_bytes_of = np.array([0, 100]), np.array([100])
-        self.num_tokens = 100
+        self.num_tokens, self.mask = 100, None
         self.shards = [self]
 
 

@@ -16,13 +16,16 @@ from torch import Tensor, nn
 from data_contracts.errors import Damaged, UsageError
 from training import loop
 from training.checkpoint import MODEL
-from training.config import AdamWConfig, Plan
+from training.config import PLAIN, AdamWConfig, LossTerms, Plan
+from training.learning import Begun, gradients
 from training.loader import PADDING, Rows
-from training.loop import CHECKPOINTS, METRICS, Begun, NotFinite, Parts, gradients, train
+from training.loop import CHECKPOINTS, METRICS, NotFinite, train
 from training.metrics import Meter, Progress
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.objectives import Batch, Causal
 from training.optim import new_adamw
+from training.parts import Parts
 from training.precision import Precision
 
 CONFIG = ModelConfig(40, 2, 32, 4, 2, 48, 16)
@@ -39,7 +42,7 @@ def uneven_rows(step: int) -> Rows:
 
 
 def parts_of(**changes: object) -> Parts:
-    model = new_decoder(CONFIG, 0)
+    model = new_model(CONFIG, 0)
     parts = Parts(
         model=model,
         optimizer=new_adamw(model, AdamWConfig(weight_decay=0.0)),
@@ -56,10 +59,11 @@ def ignore(progress: Progress) -> None:
     pass
 
 
-def test_micro_batches_of_any_size_give_the_gradient_of_the_whole() -> None:
+@pytest.mark.parametrize("terms", [PLAIN, LossTerms(label_smoothing=0.1, z_loss=1e-2)])
+def test_micro_batches_of_any_size_give_the_gradient_of_the_whole(terms: LossTerms) -> None:
     found = {}
     for micro_batch_rows in (8, 4, 1, 3):
-        parts = parts_of()
+        parts = parts_of(objective=Causal(1, terms))
         batch = parts.objective.batch(uneven_rows(0))
         assert len({int((row >= 0).sum()) for row in batch.targets}) > 2
         plan = Plan(num_steps=1, micro_batch_rows=micro_batch_rows, clip_norm=1e9)
@@ -165,13 +169,13 @@ def test_steps_read_late_give_the_same_run(tmp_path: Path, monkeypatch: pytest.M
     plan = Plan(11, 4, checkpoint_every_steps=7, evaluate_every_steps=5, log_every_steps=4)
     waits = []
     found = {}
-    read_steps = loop.read_steps
+    read_values = loop.read_values
 
-    def noted(parts: Parts, plan: Plan, begun: Sequence[Begun], meter: Meter) -> object:
+    def noted(begun: Sequence[Begun], meter: Meter) -> list[list[float]]:
         waits.append([step.step + 1 for step in begun])
-        return read_steps(parts, plan, begun, meter)
+        return read_values(begun, meter)
 
-    monkeypatch.setattr(loop, "read_steps", noted)
+    monkeypatch.setattr(loop, "read_values", noted)
     for unread in (1, 3, 16):
         monkeypatch.setattr(loop, "UNREAD_STEPS", {"cpu": unread})
         seen: list[Progress] = []

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from data_contracts.errors import Damaged, NotFound, UsageError
 from data_contracts.models import DESCRIPTION, WEIGHTS
 from training.checkpoint import save_checkpoint
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.model_folder import load_model, read_description, write_model, write_tensors
 
 CONFIG = ModelConfig(50, 2, 32, 4, 2, 48, 64)
@@ -28,21 +29,21 @@ SETTINGS = {
 
 
 @pytest.fixture
-def model() -> Decoder:
-    return new_decoder(CONFIG, 3)
+def model() -> Transformer:
+    return new_model(CONFIG, 3)
 
 
 @pytest.fixture
-def files(model: Decoder, tmp_path: Path) -> dict[str, Path]:
+def files(model: Transformer, tmp_path: Path) -> dict[str, Path]:
     return write_tensors(model.state_dict(), SETTINGS, tmp_path)
 
 
-def load(files: dict[str, Path], tokenizer_digest: str | None = None) -> Decoder:
+def load(files: dict[str, Path], tokenizer_digest: str | None = None) -> Transformer:
     return load_model(files[WEIGHTS], files[DESCRIPTION], tokenizer_digest)
 
 
 def test_what_is_written_is_read_and_computes_the_same(
-    model: Decoder, files: dict[str, Path]
+    model: Transformer, files: dict[str, Path]
 ) -> None:
     generator = torch.get_rng_state()
     found = load(files, "aa11" * 10)
@@ -57,6 +58,18 @@ def test_what_is_written_is_read_and_computes_the_same(
     assert (description.objective, description.settings) == ("causal", SETTINGS)
 
 
+def test_a_description_from_before_there_were_shapes_is_of_a_tied_llama(
+    files: dict[str, Path],
+) -> None:
+    value = json.loads(files[DESCRIPTION].read_text())
+    old = ("vocab_size", "num_layers", "width", "num_heads", "num_kv_heads", "feed_forward_width")
+    old += ("context_tokens", "rope_base", "norm_epsilon")
+    value["model"] = {name: value["model"][name] for name in old}
+    files[DESCRIPTION].write_text(json.dumps(value))
+    assert load(files).config == CONFIG
+    assert (CONFIG.shape, CONFIG.tied_head) == ("llama", True)
+
+
 def test_a_loaded_model_can_be_changed_without_touching_its_file(files: dict[str, Path]) -> None:
     before = files[WEIGHTS].read_bytes()
     found = load(files)
@@ -66,7 +79,7 @@ def test_a_loaded_model_can_be_changed_without_touching_its_file(files: dict[str
 
 
 def test_a_checkpoint_is_written_as_its_weights_and_settings_are(
-    model: Decoder, files: dict[str, Path], tmp_path: Path
+    model: Transformer, files: dict[str, Path], tmp_path: Path
 ) -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     checkpoint = save_checkpoint(tmp_path / "run", 5, model, optimizer, SETTINGS, 1)
@@ -80,7 +93,7 @@ def test_a_checkpoint_is_written_as_its_weights_and_settings_are(
 
 
 def test_bytes_do_not_depend_on_the_order_in_which_things_are_given(
-    model: Decoder, files: dict[str, Path], tmp_path: Path
+    model: Transformer, files: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
     tensors = dict(reversed(model.state_dict().items()))
@@ -105,6 +118,8 @@ DESCRIPTIONS: dict[str, Change] = {
     "half a layer": lambda value: value["model"].update(num_layers=1.5),
     "a text for a number": lambda value: value["model"].update(norm_epsilon="small"),
     "an impossible shape": lambda value: value["model"].update(num_heads=3),
+    "an unknown shape": lambda value: value["model"].update(shape="rnn"),
+    "a number for yes or no": lambda value: value["model"].update(tied_head=1),
     "a list": lambda value: value.update(model=[1, 2]),
 }
 
@@ -135,7 +150,7 @@ WEIGHT_CHANGES: dict[str, Change] = {
 
 @pytest.mark.parametrize("change", WEIGHT_CHANGES.values(), ids=WEIGHT_CHANGES)
 def test_weights_of_another_model_are_damaged_and_never_written(
-    change: Change, model: Decoder, files: dict[str, Path], tmp_path: Path
+    change: Change, model: Transformer, files: dict[str, Path], tmp_path: Path
 ) -> None:
     tensors = dict(load_file(files[WEIGHTS]))
     change(tensors)
@@ -165,7 +180,7 @@ def test_cut_weights_are_damaged(files: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("missing", ["model", "objective", "tokenizer_digest"])
 def test_settings_that_describe_no_model_are_not_written(
-    missing: str, model: Decoder, tmp_path: Path
+    missing: str, model: Transformer, tmp_path: Path
 ) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != missing}
     with pytest.raises(ValueError, match="describe no model"):

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from training.checkpoint import newest_checkpoint, resume, save_checkpoint
 from training.config import AdamWConfig, PretrainConfig
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.muon import MOMENTUM, MuonAdamW, orthogonalised
 from training.optim import new_adamw, new_optimizer, set_learning_rate
 
@@ -62,7 +63,7 @@ def gradients_of(model: nn.Module, step: int) -> None:
 
 def test_what_is_no_matrix_of_a_block_moves_as_under_adamw() -> None:
     config = AdamWConfig()
-    models = [new_decoder(SHAPE, 0) for _ in range(2)]
+    models = [new_model(SHAPE, 0) for _ in range(2)]
     optimizers = [new_optimizer(models[0], "muon", config), new_adamw(models[1], config)]
     for model, optimizer in zip(models, optimizers, strict=True):
         set_learning_rate(optimizer, 0.01)
@@ -75,13 +76,13 @@ def test_what_is_no_matrix_of_a_block_moves_as_under_adamw() -> None:
 
 
 def test_going_on_from_a_checkpoint_changes_no_bit(tmp_path: Path) -> None:
-    model = new_decoder(SHAPE, 0)
+    model = new_model(SHAPE, 0)
     optimizer = new_optimizer(model, "muon", AdamWConfig())
     for step in range(3):
         if step == 2:
             save_checkpoint(tmp_path, step, model, optimizer, {}, 1)
         one_step(model, optimizer, step)
-    again = new_decoder(SHAPE, 1)
+    again = new_model(SHAPE, 1)
     other = new_optimizer(again, "muon", AdamWConfig())
     found = newest_checkpoint(tmp_path)
     assert found is not None

@@ -7,7 +7,8 @@ import torch
 
 from training.classifier import new_classifier
 from training.loader import PADDING, Rows
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.objectives import IGNORED, Causal, Supervised, token_losses
 
 CONFIG = ModelConfig(40, 1, 16, 2, 1, 24, 16)
@@ -30,8 +31,31 @@ def test_targets_are_the_next_tokens_but_no_beginnings_and_no_padding() -> None:
     assert PADDING == -1
 
 
+def test_rows_that_number_their_documents_are_taken_at_their_word() -> None:
+    numbered = Rows(
+        np.array([[5, 6, 2, 7, 8, 2, -1, -1]]), np.zeros(1), np.array([[1, 1, 1, 2, 2, 2, 0, 0]])
+    )
+    batch = Causal(bos_id=1).batch(numbered)
+    nothing = IGNORED
+    assert batch.targets.tolist() == [[6, 2, nothing, 8, 2, nothing, nothing]]
+    assert batch.documents_BT.tolist() == [[1, 1, 1, 2, 2, 2, 0]]
+
+
+def test_the_rest_of_a_cut_document_does_not_see_what_it_is_packed_with() -> None:
+    """It begins without BOS, so that only its number parts it from what stands before it."""
+    model, causal = new_model(CONFIG, 0), Causal(bos_id=1)
+    numbers = np.array([[1, 1, 1, 2, 2, 2, 2, 0]])
+    losses = [
+        token_losses(model, causal.batch(Rows(np.array([tokens]), np.zeros(1), numbers)))[0]
+        for tokens in ([1, 5, 2, 9, 8, 7, 2, -1], [1, 30, 31, 9, 8, 7, 2, -1])
+    ]
+    assert losses[0][3:6].tolist() == losses[1][3:6].tolist()
+    assert losses[0][:2].tolist() != losses[1][:2].tolist()
+    assert min(losses[0][3:6]) > 0 == losses[0][2] == losses[0][6]
+
+
 def test_the_loss_is_the_log_share_of_each_target() -> None:
-    model, objective = new_decoder(CONFIG, 0), Causal(bos_id=1)
+    model, objective = new_model(CONFIG, 0), Causal(bos_id=1)
     batch = objective.batch(rows([5, 2, 1, 7, 8, 2, 1, 9], [1, 4, 2, 1, 6, -1, -1, -1]))
     shares = torch.softmax(model(batch.tokens_BT, batch.documents_BT).double(), dim=-1)
     expected = torch.zeros(2, 7, dtype=torch.float64)

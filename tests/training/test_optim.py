@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from data_contracts.errors import Damaged
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.optim import (
     AdamWConfig,
     load_optimizer_tensors,
@@ -21,7 +22,7 @@ CONFIG = ModelConfig(40, 2, 16, 2, 1, 24, 16)
 
 
 def test_matrices_decay_and_norms_do_not() -> None:
-    model = new_decoder(CONFIG, 0)
+    model = new_model(CONFIG, 0)
     optimizer = new_adamw(model, AdamWConfig(weight_decay=0.3))
     decay = {p: g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert len(decay) == len(list(model.parameters())) == 14
@@ -56,13 +57,13 @@ def test_state_comes_back_as_it_was() -> None:
         set_learning_rate(optimizer, 0.01)
         optimizer.step()
 
-    straight = new_decoder(CONFIG, 0)
+    straight = new_model(CONFIG, 0)
     optimizer = new_adamw(straight, AdamWConfig())
     assert optimizer_tensors(straight, optimizer) == {}
     step(straight, optimizer)
     tensors = {name: t.clone() for name, t in optimizer_tensors(straight, optimizer).items()}
     assert len(tensors) == 3 * 14
-    other = new_decoder(CONFIG, 1)
+    other = new_model(CONFIG, 1)
     other.load_state_dict(straight.state_dict())
     again = new_adamw(other, AdamWConfig())
     load_optimizer_tensors(other, again, tensors)
@@ -72,7 +73,7 @@ def test_state_comes_back_as_it_was() -> None:
 
 
 def test_state_of_another_model_is_refused() -> None:
-    model = new_decoder(CONFIG, 0)
+    model = new_model(CONFIG, 0)
     with pytest.raises(Damaged, match=r"nowhere\.weight:exp_avg fits no parameter"):
         load_optimizer_tensors(
             model, new_adamw(model, AdamWConfig()), {"nowhere.weight:exp_avg": torch.ones(1)}

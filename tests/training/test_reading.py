@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.model import Decoder, ModelConfig, new_decoder
+from data_contracts.errors import UsageError
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.reading import Reader
 
 GROUPED = ModelConfig(50, 2, 32, 4, 2, 48, 16)
 SINGLE = ModelConfig(50, 3, 24, 2, 2, 40, 16)
+LEARNED = replace(SINGLE, shape="gpt2", biases=True)
 
 
-def sharp(config: ModelConfig) -> Decoder:
+def sharp(config: ModelConfig) -> Transformer:
     """Return a model whose weights are large enough that every token matters."""
-    model = new_decoder(config, 0)
+    model = new_model(config, 0)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:
@@ -24,7 +29,7 @@ def sharp(config: ModelConfig) -> Decoder:
     return model
 
 
-@pytest.mark.parametrize("config", [GROUPED, SINGLE], ids=["grouped", "single"])
+@pytest.mark.parametrize("config", [GROUPED, SINGLE, LEARNED], ids=["grouped", "single", "learned"])
 def test_logits_are_those_of_the_whole_text(config: ModelConfig) -> None:
     model = sharp(config)
     for parameter in model.parameters():
@@ -44,6 +49,11 @@ def test_logits_are_those_of_the_whole_text(config: ModelConfig) -> None:
     check()
     changed = model(torch.tensor([[3, 4, 5]]))[0, -1] - model(torch.tensor([[9, 4, 5]]))[0, -1]
     assert changed.abs().max() > 0.01, "the first token must matter for this to say anything"
+
+
+def test_an_encoder_cannot_read_on() -> None:
+    with pytest.raises(UsageError, match="modernbert sees both sides"):
+        Reader(new_model(replace(SINGLE, shape="modernbert"), 0))
 
 
 def test_what_cannot_be_read_is_refused() -> None:

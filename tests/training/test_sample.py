@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from data_contracts.errors import UsageError
-from training.model import Decoder, ModelConfig, new_decoder
+from training.model import Transformer, new_model
+from training.model_config import ModelConfig
 from training.sample import (
     continue_ids,
     decode_stream,
@@ -55,9 +56,9 @@ def plain_tokenizer() -> SentencePieceProcessor:
 
 
 @pytest.fixture(scope="module")
-def taught() -> Decoder:
+def taught() -> Transformer:
     """Return a model that knows one document by heart: 7, 8, 9, and its end, 2."""
-    model = new_decoder(CONFIG, 0)
+    model = new_model(CONFIG, 0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     document = torch.tensor([[1, 7, 8, 9, 2]])
     for _ in range(40):
@@ -68,14 +69,14 @@ def taught() -> Decoder:
     return model
 
 
-def test_the_likeliest_follow_until_the_end(taught: Decoder) -> None:
+def test_the_likeliest_follow_until_the_end(taught: Transformer) -> None:
     greedy = Sampling(max_tokens=30, temperature=0)
     assert continue_ids(taught, [1], 2, greedy) == [7, 8, 9]
     assert continue_ids(taught, [1, 7], 2, greedy) == [8, 9]
     assert continue_ids(taught, [1, 7], 2, Sampling(max_tokens=1, temperature=0)) == [8]
 
 
-def test_it_goes_on_past_its_context(taught: Decoder) -> None:
+def test_it_goes_on_past_its_context(taught: Transformer) -> None:
     never = -1
     added = continue_ids(taught, [1], never, Sampling(max_tokens=40, temperature=0))
     assert len(added) == 40 > CONFIG.context_tokens
@@ -85,14 +86,14 @@ def test_it_goes_on_past_its_context(taught: Decoder) -> None:
 
 def test_a_seed_gives_a_text_and_another_seed_another(tokenizer: SentencePieceProcessor) -> None:
     config = ModelConfig(**{**vars(CONFIG), "vocab_size": tokenizer.vocab_size()})
-    model = new_decoder(config, 0)
+    model = new_model(config, 0)
     texts = [
         generate(model, tokenizer, "the wheel", Sampling(max_tokens=20, seed=seed, top_k=200))
         for seed in (0, 0, 1)
     ]
     assert texts[0] == texts[1] != texts[2]
     assert all(text.startswith("the wheel") for text in texts)
-    larger = new_decoder(ModelConfig(**{**vars(CONFIG), "vocab_size": 999}), 0)
+    larger = new_model(ModelConfig(**{**vars(CONFIG), "vocab_size": 999}), 0)
     with pytest.raises(UsageError, match="pieces, the model 999; use the tokenizer"):
         generate(larger, tokenizer, "x", Sampling())
 
@@ -125,7 +126,7 @@ def test_a_seed_is_one_that_a_generator_takes() -> None:
     torch.Generator().manual_seed(Sampling(seed=(1 << 63) - 1).seed)
 
 
-def uncached_ids(model: Decoder, ids: list[int], sampling: Sampling) -> list[int]:
+def uncached_ids(model: Transformer, ids: list[int], sampling: Sampling) -> list[int]:
     """Return what follows, reading everything in the context again for each id."""
     generator = torch.Generator().manual_seed(sampling.seed)
     added: list[int] = []
@@ -139,7 +140,7 @@ def uncached_ids(model: Decoder, ids: list[int], sampling: Sampling) -> list[int
 @pytest.mark.parametrize("prompt_tokens", [1, 5, 12, 30])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_what_is_kept_of_the_past_changes_nothing(prompt_tokens: int, temperature: float) -> None:
-    model = new_decoder(CONFIG, 2)
+    model = new_model(CONFIG, 2)
     with torch.no_grad():  # so that not each token is followed by itself
         for parameter in model.parameters():
             if parameter.ndim == 2:
@@ -151,7 +152,7 @@ def test_what_is_kept_of_the_past_changes_nothing(prompt_tokens: int, temperatur
     assert len(set(found)) > 3
 
 
-def test_ids_come_one_by_one(taught: Decoder) -> None:
+def test_ids_come_one_by_one(taught: Transformer) -> None:
     coming = following_ids(taught, [1], 2, Sampling(max_tokens=30, temperature=0))
     assert next(coming) == 7
     assert torch.is_grad_enabled(), "between two ids nothing of torch is changed"
@@ -160,7 +161,7 @@ def test_ids_come_one_by_one(taught: Decoder) -> None:
 
 def test_a_stream_is_the_text_in_pieces(plain_tokenizer: SentencePieceProcessor) -> None:
     config = ModelConfig(**{**vars(CONFIG), "vocab_size": plain_tokenizer.vocab_size()})
-    model = new_decoder(config, 0)
+    model = new_model(config, 0)
     sampling = Sampling(max_tokens=60, top_k=290, temperature=1)
     pieces = list(generate_stream(model, plain_tokenizer, "the mill", sampling))
     assert len(pieces) > 10
@@ -173,7 +174,7 @@ def test_a_stream_is_the_text_in_pieces(plain_tokenizer: SentencePieceProcessor)
 
 def test_a_prompt_is_kept_as_it_is(tokenizer: SentencePieceProcessor) -> None:
     config = ModelConfig(**{**vars(CONFIG), "vocab_size": tokenizer.vocab_size()})
-    model = new_decoder(config, 0)
+    model = new_model(config, 0)
     for prompt in ("", "  two\n\n", "\u2581", "\U0001f600 \0 \ufffd"):
         assert generate(model, tokenizer, prompt, Sampling(max_tokens=3)).startswith(prompt)
     with pytest.raises(UsageError, match="is not valid Unicode"):

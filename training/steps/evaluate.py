@@ -1,14 +1,16 @@
 """evaluate: predictions of all arms on the test documents -> scores, intervals and verdicts.
 
-Each arm's score is the mean over its seeds. Two arms are compared on the same documents, and
-"better" or "worse" is said only where the 95% interval of the difference leaves zero out. Intervals
-are of other groups of documents, as labels divide them; a document without a group stands alone.
+The arms are a pre-trained model, its twin from scratch, a baseline, and those of other
+pre-trainings under their own names. Each arm's score is the mean over its seeds. Two arms are
+compared on the same documents, and "better" or "worse" is said only where the 95% interval of the
+difference leaves zero out. Intervals are of other groups of documents, as labels divide them; a
+document without a group stands alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,11 @@ from store.step import Inputs, Output, Step
 from training.bootstrap import Resampled, resample_scores, verdict
 from training.evaluate import METRICS, Integers, confusion
 
-VERSION = 1
+VERSION = 2
 
 ARMS = ("pretrained", "scratch", "tfidf")
 PAIRS = (("pretrained", "scratch"), ("pretrained", "tfidf"), ("scratch", "tfidf"))
+FINETUNED = "finetuned"  # this input's arms keep their names; those of finetuned_NAME take NAME
 HEADLINE = ("pretrained", "scratch", "macro_f1")
 
 FEW_GROUPS = 10  # fewer are said to be few: their intervals are too narrow
@@ -82,8 +85,7 @@ def evaluate(inputs: Inputs, config: EvaluateConfig) -> Output:
         InputError: if there is nothing to judge, arms do not predict the same documents, one of
             these is not labelled, or all are of one group.
     """
-    parts = [*inputs.parts["finetuned"], *inputs.parts["baseline"]]
-    predictions = [part.table(PREDICTIONS.names) for part in parts]
+    predictions = predictions_of(inputs)
     labelled = [part.table(_GROUPED) for part in inputs.parts["labelled"]]
     judged = judged_of(
         pa.concat_tables([PREDICTIONS.empty_table(), *predictions]),
@@ -97,10 +99,51 @@ def evaluate(inputs: Inputs, config: EvaluateConfig) -> Output:
         config.num_resamples,
         config.seed,
     )
-    pairs = [pair for pair in PAIRS if judged.arms.keys() >= set(pair)]
+    pairs = [pair for pair in pairs_of(judged.arms) if judged.arms.keys() >= set(pair)]
     rows = [_row(judged, arm, None, metric, scores) for arm in scores for metric in METRICS]
     rows += [_row(judged, *pair, metric, scores) for pair in pairs for metric in METRICS]
     return Output(pa.Table.from_pylist(rows, SCORES), facts=_facts(judged, rows))
+
+
+def predictions_of(inputs: Inputs) -> list[pa.Table]:
+    """Return what all arms said, each under the name by which it is judged."""
+    found = [part.table(PREDICTIONS.names) for part in inputs.parts["baseline"]]
+    for name, parts in inputs.parts.items():
+        if name.startswith(FINETUNED):
+            variant = name.removeprefix(FINETUNED).removeprefix("_")
+            found += [renamed(part.table(PREDICTIONS.names), variant) for part in parts]
+    return found
+
+
+def renamed(predictions: pa.Table, variant: str) -> pa.Table:
+    """Return predictions with the arms of a further pre-training under their own names."""
+    if not variant:
+        return predictions
+    names = {"pretrained": variant, "scratch": scratch_of(variant)}
+    arms = [names[arm] for arm in predictions["arm"].to_pylist()]
+    place = predictions.schema.get_field_index("arm")
+    return predictions.set_column(place, PREDICTIONS.field("arm"), pa.array(arms, pa.string()))
+
+
+def step_with(variants: Collection[str]) -> Step:
+    """Return the step that also reads further pre-trainings, as inputs ``finetuned_NAME``."""
+    further = dict.fromkeys((f"{FINETUNED}_{name}" for name in variants), STEP.inputs[FINETUNED])
+    return replace(STEP, inputs={**STEP.inputs, **further})
+
+
+def scratch_of(variant: str) -> str:
+    """Return the name of the twin from scratch of a further pre-training, if it has its own."""
+    return f"scratch_{variant}"
+
+
+def pairs_of(arms: Collection[str]) -> list[tuple[str, str]]:
+    """Return which arms are compared: each pre-training with its twin, the baseline, the first."""
+    further = [arm for arm in arms if arm not in ARMS and not arm.startswith(scratch_of(""))]
+    pairs = list(PAIRS)
+    for arm in further:
+        twin = scratch_of(arm) if scratch_of(arm) in arms else "scratch"
+        pairs += [(arm, twin), (arm, "tfidf"), ("pretrained", arm)]
+    return pairs
 
 
 def judged_of(predictions: pa.Table, labelled: pa.Table) -> Judged:

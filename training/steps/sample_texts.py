@@ -11,7 +11,7 @@ from data_contracts.models import SAMPLES
 from data_contracts.tokenizer import tokenizer_of
 from store.step import Inputs, Output, Step
 from training.sampling import Sampling, check_prompt
-from training.steps.model_parts import open_model
+from training.steps.model_parts import open_writer
 
 VERSION = 1
 
@@ -51,7 +51,7 @@ def sample_texts(inputs: Inputs, config: SampleConfig) -> Output:
     """Write a text for each prompt, in their order; an equal model and config give equal texts.
 
     Raises:
-        UsageError: if the model was trained with another tokenizer.
+        UsageError: if the model was trained with another tokenizer, or writes no texts.
     """
     if inputs.scratch is None:
         raise ValueError("sample_texts opens files and needs a folder for those of a bucket")
@@ -61,7 +61,7 @@ def sample_texts(inputs: Inputs, config: SampleConfig) -> Output:
     tokenizer = tokenizer_of(inputs.table("tokenizer"))
     processor = load_processor(tokenizer.model)
     digest = tokenizer.vocabulary.tokenizer_digest
-    model = open_model(inputs.one("model"), digest, inputs.scratch)
+    model = open_writer(inputs.one("model"), digest, inputs.scratch)
     rows = []
     with threads(config.num_threads):
         for number, prompt in enumerate(config.prompts, 1):

@@ -24,7 +24,7 @@ from training.steps.token_shards import documents_of, open_parts
 if TYPE_CHECKING:
     from training.heldout import DocumentScores
 
-VERSION = 1
+VERSION = 2
 
 SPLIT = "heldout"
 
@@ -86,6 +86,7 @@ def score_heldout(inputs: Inputs, config: ScoreConfig) -> Output:
         "num_targets": scores.num_targets_N,
         "num_bytes": scores.num_bytes_N,
         "nats": scores.nats_N,
+        "num_right": pa.nulls(len(scores.nats_N), pa.int64()),
     }
     return Output(pa.table(rows, HELDOUT_SCORES), facts=_facts(scores, shards, seconds))
 

@@ -24,12 +24,14 @@ def open_parts(parts: Sequence[Part], split: str, folder: Path) -> ShardSet:
         NotFound: if a partition has no such shard.
         Damaged: if a file is missing, or its structure is not what its index says.
     """
+    return open_shards(shard_folders(parts, split, folder), [split])
+
+
+def shard_folders(parts: Sequence[Part], split: str, folder: Path) -> list[Path]:
+    """Return the folders in which `open_parts` finds a split's shards; raises as that does."""
     if not parts:
         raise InputError("there are no token shards: no partition was packed; add sources.")
-    return open_shards(
-        [_folder_of(part, split, folder / f"{number:05d}") for number, part in enumerate(parts)],
-        [split],
-    )
+    return [_folder_of(part, split, folder / f"{number:05d}") for number, part in enumerate(parts)]
 
 
 def documents_of(parts: Sequence[Part], split: str) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pytest
 from catalog.opened import OpenedRun
 from catalog.report import ReportFacts, report_facts
 from data_contracts.errors import Damaged
+from data_contracts.tokenizer import tokenizer_of
 from store.storage import Storage
 
 
@@ -116,6 +117,32 @@ def test_pieces_spell_the_text(whole: OpenedRun, facts: ReportFacts) -> None:
     assert text
     longest = [len(piece) for piece in facts.tokenizer.longest]
     assert longest == sorted(longest, reverse=True)
+
+
+def test_pieces_are_counted_by_source_and_language(whole: OpenedRun, facts: ReportFacts) -> None:
+    tokenizer = tokenizer_of(whole.table("train_tokenizer"))
+    packed = {row["doc_id"]: row for row in rows(whole, "pack_tokens")}
+    language = {row["doc_id"]: row["language"] for row in rows(whole, "compute_signals")}
+    groups = defaultdict[tuple[str, str | None], list[dict[str, Any]]](list)
+    for row in rows(whole, "materialize"):
+        if row["split"] == "heldout":
+            package = dict(row["labels"])["package"]
+            groups[package, language[row["doc_id"]]].append(row)
+    pieces = [tokenizer.piece(number) for number in range(tokenizer.vocabulary.vocab_size)]
+    special = {f"<0x{byte:02X}>" for byte in range(256)} | {"<unk>", *tokenizer.control_ids}
+    assert facts.tokenizer is not None
+    assert len(facts.tokenizer.use) == len(groups) > 2
+    for use in facts.tokenizer.use:
+        mine = groups[use.source, use.language]
+        ids = [tokenizer.encode(row["text"]) for row in mine]
+        used = {pieces[number] for row in ids for number in row.tolist()}
+        assert use.num_documents == len(mine)
+        assert use.num_tokens == sum(map(len, ids))
+        assert use.num_bytes == sum(packed[row["doc_id"]]["num_bytes"] for row in mine)
+        assert use.num_unused == len(set(pieces) - used - special)
+    sizes = [use.num_bytes for use in facts.tokenizer.use]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len({use.language for use in facts.tokenizer.use}) > 1
 
 
 def test_json_holds_every_fact(facts: ReportFacts) -> None:

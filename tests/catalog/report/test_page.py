@@ -143,6 +143,7 @@ SHOWN = [
     "temperature 0.8 · seed 1",
     # tokenizer
     "320 vocabulary",
+    "By source and language",
     "on held-out text",
     # data
     "length.short",
@@ -248,12 +249,27 @@ def test_facts_may_be_missing(facts: ReportFacts) -> None:
         pretraining=replace(facts.pretraining, facts={}, description={}, curve={}, heldout=None),
         comparison=replace(facts.comparison, facts={}, baseline={}, trials=(), curves=()),
         task=replace(facts.task, facts={}, settings={}, left_out={}),
-        tokenizer=replace(facts.tokenizer, facts={}, pieces=(), longest=()),
+        tokenizer=replace(facts.tokenizer, facts={}, pieces=(), longest=(), use=()),
     )
     page = Page(write_page(bare))
     assert "The held-out documents were not scored one by one" in page.words
     assert "None" not in page.words
     assert "14,321" not in page.words
+
+
+def test_other_tokenizers_stand_beside_this_one(facts: ReportFacts) -> None:
+    assert facts.tokenizer is not None
+    other = {"num_pieces": 32_000, "bytes_per_token": 4.2345, "unused_pieces": 29_999}
+    told = facts.tokenizer.facts | {
+        "compared": {'<b>"theirs".model</b>': {**other, "changed_texts": 3}, "odd": {}},
+        "changed_texts": 1,
+    }
+    changed = replace(facts, tokenizer=replace(facts.tokenizer, facts=told))
+    page = Page(write_page(changed))
+    assert '<b>"theirs".model</b> 32,000 4.23 29,999 3' in page.words
+    assert "Beside other models" in page.words
+    assert "Of the measured texts 1 do not come back" in page.words
+    assert "Beside other models" not in Page(write_page(facts)).words
 
 
 def test_odd_facts_do_not_break_the_page(facts: ReportFacts) -> None:

@@ -332,12 +332,12 @@ def test_a_parser_that_loses_a_record_is_noticed(
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(jsonl("one", "two", "three"))
     assert ingest_source(config_of(tmp_path)).framed == 3
-    whole = jsonl_format.LineFramer.lines
+    whole = jsonl_format.LineFramer.pieces
 
     def lossy(framer: Any, blocks: Any) -> Any:
         return (line for line in whole(framer, blocks) if b"two" not in line.data)
 
-    monkeypatch.setattr(jsonl_format.LineFramer, "lines", lossy)
+    monkeypatch.setattr(jsonl_format.LineFramer, "pieces", lossy)
     with pytest.raises(AssertionError):
         ingest_source(config_of(tmp_path))
 

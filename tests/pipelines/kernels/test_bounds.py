@@ -1,11 +1,27 @@
 """The kernels under numba's bounds checks, on bytes that are no UTF-8 at all."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+FOLDER = Path(__file__).parent
+OWN_TESTS = (  # of kernels that the program does not reach
+    "chunk_table",
+    "chunks",
+    "cuts",
+    "datatrove_minhash",
+    "heldout_index",
+    "line_forms",
+    "merges",
+    "nearest_heldout",
+    "shingle_matches",
+    "window_copies",
+    "winnowing",
+)
 PROGRAM = """
 import random, sys
 import numpy as np, pyarrow as pa
@@ -55,3 +71,21 @@ def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 3000
+
+
+@pytest.mark.slow
+def test_kernels_keep_their_bounds_in_their_own_tests():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    files = [str(FOLDER / f"test_{name}.py") for name in OWN_TESTS]
+    done = subprocess.run(
+        [*command, *files],
+        env={**os.environ, "NUMBA_BOUNDSCHECK": "1"},
+        cwd=FOLDER.parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed
+    assert int(passed[1]) > 100

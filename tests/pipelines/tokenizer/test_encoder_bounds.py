@@ -41,3 +41,44 @@ def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) == 4
+
+
+HUGE = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import pyarrow as pa
+from data_contracts.errors import InputError
+from models import train
+from pipelines.tokenizer.encoder import ChunkEncoder
+from pipelines.tokenizer.exact_ids import encode_exactly
+from store.peak_memory import peak_bytes
+
+options = {"byte_fallback": True, "remove_extra_whitespaces": False, "add_dummy_prefix": False,
+           "allow_whitespace_only_pieces": True}
+for model_type, unit in (("bpe", " " * 4), ("unigram", "self"), ("bpe", "x = 1")):
+    coder = ChunkEncoder(train(600, model_type=model_type, **options))
+    encode_exactly(coder, pa.array(["warm \\u2581 up"]))
+    array = pa.array([unit * ((100 << 20) // len(unit))], pa.large_string())
+    before = peak_bytes()
+    try:
+        said = encode_exactly(coder, array).ids.size
+    except InputError as error:
+        said = "that cannot be cut" in str(error)
+    print(peak_bytes() - before, int(said))
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_megabytes_in_one_text_are_refused_or_cut_in_bounded_memory():
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", HUGE, str(here), str(here.parent)],
+        env={**os.environ, "PYTHONPATH": str(here.parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    grown, said = zip(*[map(int, line.split()) for line in done.stdout.splitlines()], strict=True)
+    assert said[:2] == (1, 1)  # refused, the third is cut
+    assert said[2] > 10 << 20
+    assert max(grown) < 1 << 30

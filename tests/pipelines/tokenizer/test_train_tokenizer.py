@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import models
 import pyarrow as pa
 import pytest
 from memory_part import inputs_of
@@ -13,7 +15,9 @@ from small_corpus import curated, real_parts, real_texts
 
 from data_contracts.errors import InputError, RecipeError
 from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
-from pipelines.tokenizer.given_model import with_model_digest
+from pipelines.tokenizer import estimate
+from pipelines.tokenizer.estimate import announced
+from pipelines.tokenizer.given_model import with_model_digests
 from pipelines.tokenizer.train_tokenizer import (
     STEP,
     TokenizerConfig,
@@ -74,11 +78,14 @@ def test_facts_are_what_the_model_does(output):
         "num_pieces": 800,
         "sample_documents": len(train_texts),
         "sample_bytes": sum(len(text.encode()) for text in train_texts),
+        "sample_by_source": {"s": sum(len(text.encode()) for text in train_texts)},
         "sample_lines": sum(len(list(filter(None, t.split("\n")))) for t in train_texts),
         "cut_lines": 0,
         "bytes_per_token": num_bytes / num_tokens,
         "by_source": {"s": num_bytes / num_tokens},
-        "unused_pieces": len(set(range(262, 800)) - used),
+        "unused_pieces": len({5, 6, *range(263, 800)} - used),
+        "unused_by_source": {"s": len({5, 6, *range(263, 800)} - used)},
+        "changed_texts": 0,
         "measured_on": "heldout",
     }
     assert 1.5 < output.facts["bytes_per_token"] < 8
@@ -98,7 +105,7 @@ def test_without_heldout_text_the_train_text_is_measured():
 def test_pieces_keep_digits_and_lines_apart_and_know_indents(output):
     tokenizer = tokenizer_of(output.rows)
     pieces = [tokenizer.piece(i) for i in range(800)]
-    learnt = pieces[262:]
+    learnt = pieces[263:]
     assert not any(sum(c.isdigit() for c in piece) > 1 for piece in learnt)
     assert not any(set("\n\t") & set(piece) for piece in learnt)
     assert "▁▁▁▁" in learnt
@@ -110,13 +117,23 @@ def test_the_budget_bounds_the_sample():
     assert facts["sample_documents"] < 10
 
 
+def test_what_it_will_take_is_told_and_too_much_refused_before_it_begins(monkeypatch):
+    told = []
+    config = TokenizerConfig(vocab_size=400, sample_bytes=30_000)
+    train_tokenizer(replace(inputs_of(curated=real_parts()), tell=told.append), config)
+    assert told == [announced("bpe", 30_000)]
+    monkeypatch.setattr(estimate, "machine_bytes", lambda: 1_000_000)
+    with pytest.raises(RecipeError, match=r"set tokenizer\.sample_bytes to"):
+        train(real_parts(), config)
+
+
 def test_long_lines_and_the_trainers_own_signs_are_learnt_from():
     lines = [text.replace("\n", " \u2585 ") for text in real_texts()]
     assert train([curated(lines)], TokenizerConfig(vocab_size=600)).facts["cut_lines"] == 0
     lines = [text.replace("\n", " ") for text in real_texts()]
     output = train([curated(lines)], TokenizerConfig(vocab_size=600))
     assert output.facts["cut_lines"] > 10
-    learnt = [tokenizer_of(output.rows).piece(i) for i in range(262, 600)]
+    learnt = [tokenizer_of(output.rows).piece(i) for i in range(263, 600)]
     assert "self" in " ".join(learnt)
 
 
@@ -150,11 +167,16 @@ def test_a_vocabulary_that_does_not_fit_the_text_is_an_error():
         {"vocab_size": 1_000_001},
         {"sample_bytes": 0},
         {"num_threads": 0},
-        {"character_coverage": 0.5},
+        {"character_coverage": 0.97},  # the trainer takes no less
+        {"weights": (("s", -1.0),)},
+        {"weights": (("s", float("nan")),)},
+        {"weights": (("s", float("inf")),)},
+        {"weights": (("s", 1e-9),)},
+        {"weights": (("s", 1.0), ("s", 2.0))},
     ],
 )
 def test_values_out_of_range_are_refused(values):
-    with pytest.raises(RecipeError, match=f"tokenizer.{next(iter(values))} is"):
+    with pytest.raises(RecipeError, match=f"tokenizer.{next(iter(values))}.* (is|has) "):
         TokenizerConfig(**values)
 
 
@@ -194,15 +216,41 @@ def test_a_unigram_model_is_trained_and_an_unknown_type_refused():
 def test_a_given_model_is_taken_as_it_is_and_measured(tmp_path, output):
     path = tmp_path / "theirs.model"
     path.write_bytes(output.rows["data"][0].as_py())
-    config = with_model_digest(TokenizerConfig(model=str(path)))
+    config = with_model_digests(TokenizerConfig(model=str(path)))
     given = train(real_parts(), config)
     assert given.rows.equals(output.rows)
-    same = ("num_pieces", "bytes_per_token", "by_source", "unused_pieces", "measured_on")
-    assert given.facts == {name: output.facts[name] for name in same}
+    of_training = {
+        *("sample_documents", "sample_bytes", "sample_by_source", "sample_lines", "cut_lines")
+    }
+    assert given.facts == {k: v for k, v in output.facts.items() if k not in of_training}
     assert train([], config).facts == {"num_pieces": 800}
     path.write_bytes(path.read_bytes() + b"\n\0")
     with pytest.raises(RecipeError, match="was changed meanwhile"):
         train(real_parts(), config)
+
+
+def test_others_are_measured_on_the_same_texts(tmp_path, output):
+    paths = [tmp_path / "same.model", tmp_path / "theirs.model"]
+    paths[0].write_bytes(output.rows["data"][0].as_py())
+    paths[1].write_bytes(models.train(400, bos_id=-1, eos_id=-1))  # no BOS is needed to compare
+    names = tuple(map(str, paths))
+    config = with_model_digests(replace(CONFIG, compare=names))
+    found = train(real_parts(), config)
+    assert found.rows.equals(output.rows)
+    compared = found.facts["compared"]
+    assert list(compared) == list(names)
+    assert compared[names[0]].items() <= output.facts.items()
+    heldout = [text for i, text in enumerate(real_texts()) if i % 5 == 0]
+    oracle = SentencePieceProcessor(model_proto=paths[1].read_bytes())
+    num_tokens = sum(len(oracle.encode(text)) for text in heldout)
+    num_bytes = sum(len(text.encode()) for text in heldout)
+    assert compared[names[1]]["bytes_per_token"] == num_bytes / num_tokens
+    assert compared[names[1]]["changed_texts"] == len(heldout)  # it removes spaces
+    paths[1].write_bytes(b"other")
+    with pytest.raises(RecipeError, match=r"tokenizer\.compare: .* was changed meanwhile"):
+        train(real_parts(), config)
+    with pytest.raises(RecipeError, match=r"tokenizer\.compare: .* cannot be used"):
+        with_model_digests(config)
 
 
 def test_a_given_model_that_cannot_be_used_is_refused_before_anything_runs(tmp_path):
@@ -211,11 +259,11 @@ def test_a_given_model_that_cannot_be_used_is_refused_before_anything_runs(tmp_p
         if content:
             path.write_bytes(content)
         with pytest.raises(RecipeError, match=r"tokenizer\.model: "):
-            with_model_digest(TokenizerConfig(model=str(path)))
-    assert with_model_digest(CONFIG) is CONFIG
+            with_model_digests(TokenizerConfig(model=str(path)))
+    assert with_model_digests(CONFIG) == CONFIG
 
 
-def test_bytes_per_token_are_told_by_source():
+def test_bytes_per_token_and_unused_pieces_are_told_by_source():
     table = curated(real_texts())
     sources = pa.array(["b" if i % 2 else "a" for i in range(len(table))])
     field = table.schema.field("source")
@@ -226,8 +274,11 @@ def test_bytes_per_token_are_told_by_source():
         texts = [t for i, t in enumerate(real_texts()) if i % 5 == 0 and i % 2 == parity]
         num_tokens = sum(len(tokenizer.encode(text)) for text in texts)
         num_bytes = sum(len(text.encode()) for text in texts)
+        used = {i for text in texts for i in tokenizer.encode(text).tolist()}
         assert output.facts["by_source"][source] == num_bytes / num_tokens
+        assert output.facts["unused_by_source"][source] == len({5, 6, *range(263, 800)} - used)
     assert list(output.facts["by_source"]) == ["a", "b"]
+    assert output.facts["unused_pieces"] < min(output.facts["unused_by_source"].values())
 
 
 def test_an_error_in_reading_is_not_taken_for_the_end_of_the_text():

@@ -1,19 +1,16 @@
-"""Exported files against readers written from each trainer's own, and datatrove's itself."""
+"""Exported files against readers written from each trainer's own; themselves: test_readers.py."""
 
 import csv
 import gzip
-import os
 import struct
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_contracts.errors import InputError, UsageError
+from data_contracts.foreign_shards import open_foreign
 from data_contracts.shards import Vocabulary, open_shards, write_index, write_shard
 from pipelines.tokens.export_shards import LAYOUTS, export_shards
 
@@ -59,6 +56,9 @@ def test_datatrove(shards, tmp_path):
     assert documents(np.fromfile(files[0], dtype), ends) == DOCUMENTS
     tokenizer, count, _ = files[2].read_text().split("\n")
     assert (tokenizer, int(count)) == (f"{'ab' * 20}|{dtype().itemsize}", 399)
+    beside = tmp_path / "source" / "train.bin"
+    assert files[0].read_bytes() == beside.read_bytes()
+    assert files[1].read_bytes() == beside.with_suffix(".ds.index").read_bytes()
 
 
 def test_olmo(shards, tmp_path):
@@ -100,25 +100,20 @@ def test_nothing_is_left_or_overwritten_when_it_goes_wrong(shards, tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-PROGRAM = """
-import sys
-sys.path.append(sys.argv[1])
-from datatrove.utils.dataset import DatatroveFileDataset
-size = int(sys.argv[3])
-data = DatatroveFileDataset(sys.argv[2], 56, token_size=size, return_positions=True)
-print(len(data), [i for w in range(len(data)) for i in data[w]["input_ids"].tolist()])
-"""
-
-
-@pytest.mark.peer
-def test_datatrove_reads_it(shards, tmp_path):
-    (packages,) = Path(__file__).parents[3].glob(".venv-peers/lib/python3*/site-packages")
-    files = export_shards(shards, tmp_path / "out", "datatrove")
-    size = str(shards.shards[0].tokens.itemsize)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(packages), str(files[0]), size],
-        capture_output=True, text=True, env=os.environ,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    count, _, ids = done.stdout.partition(" ")
-    assert (int(count), ids.strip()) == (7, str(TOKENS))
+def test_a_mask_goes_to_datatrove_and_is_lost_nowhere(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    mask = np.array([0, 0, 1, 1, 1, 0, 1])
+    documents = [np.array(DOCUMENTS[0]), np.array(DOCUMENTS[1])]
+    entry = write_shard(source, "train", documents, [9, 9], "<u2", mask=mask)
+    write_index(source, SMALL, [entry])
+    masked = open_shards(source)
+    files = export_shards(masked, tmp_path / "out", "datatrove")
+    assert files[2].name == "00000_train.ds.loss"
+    assert list(files[2].read_bytes()) == mask.tolist()
+    (again,) = open_foreign(files[:1], "datatrove", SMALL).shards
+    assert again.mask.tolist() == mask.tolist()
+    for layout in set(LAYOUTS) - {"datatrove"}:
+        with pytest.raises(InputError, match=f"{layout} has no place for the mask of train"):
+            export_shards(masked, tmp_path / layout, layout)
+        assert not (tmp_path / layout).exists()

@@ -1,7 +1,9 @@
 """Packed shards against SentencePiece's own encoding, and against the text they stand for."""
 
+import re
 from dataclasses import replace
 
+import models
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -10,11 +12,13 @@ from memory_part import inputs_of
 from sentencepiece import SentencePieceProcessor
 from small_corpus import curated, real_parts, real_texts
 
+from data_contracts.errors import InputError
 from data_contracts.shards import TOKEN_DOCUMENTS, open_shards, verify_shards
-from data_contracts.tokenizer import tokenizer_of
+from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig, train_tokenizer
 from pipelines.tokens import pack_tokens as module
 from pipelines.tokens.pack_tokens import STEP, PackConfig, pack_tokens
+from store.identity import digest_bytes
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +37,36 @@ def pack(table, trained, folder):
     return pack_tokens(replace(inputs, scratch=folder), PackConfig())
 
 
+def ids_of(oracle, text):
+    """Return SentencePiece's ids, and for U+2581 those of its bytes."""
+    spelt = [oracle.piece_to_id(f"<0x{byte:02X}>") for byte in "\u2581".encode()]
+    parts = re.split("(\u2581)", text)
+    return [i for part in parts for i in (spelt if part == "\u2581" else oracle.encode(part))]
+
+
 def check(table, output, oracle, folder):
     """Every document lies where its row says, is what SentencePiece gives, and nothing else."""
     assert output.rows.schema.equals(TOKEN_DOCUMENTS)
     assert output.files == {path.name: path for path in folder.iterdir()}
-    assert len(output.files) == 9
+    assert len(output.files) == 13
     opened = {shard.name: shard for shard in open_shards(folder).shards}
     ends = dict.fromkeys(opened, 0)
     for document, row in zip(table.to_pylist(), output.rows.to_pylist(), strict=True):
         text = document["text"]
-        assert (row["doc_id"], row["split"]) == (document["doc_id"], document["split"])
+        for name in ("doc_id", "source", "split"):
+            assert row[name] == document[name]
         assert (row["shard"], row["num_bytes"]) == (row["split"], len(text.encode()))
         assert row["token_offset"] == ends[row["shard"]]
         ends[row["shard"]] += row["num_tokens"]
         ids = opened[row["shard"]].tokens[row["token_offset"] : ends[row["shard"]]].tolist()
-        assert ids == [1, *oracle.encode(text), 2]
-        assert oracle.decode(ids) == text.replace("\u2581", " ")
+        assert ids == [1, *ids_of(oracle, text), 2]
+        assert oracle.decode(ids) == text
     assert ends == {name: len(shard.tokens) for name, shard in opened.items()}
     assert output.facts["num_tokens"] == sum(ends.values())
     assert output.facts["num_bytes"] == sum(len(t.encode()) for t in table["text"].to_pylist())
-    assert output.facts["lossy_texts"] == sum("\u2581" in t for t in table["text"].to_pylist())
+    assert output.facts["lower_block_texts"] == sum(
+        "\u2581" in t for t in table["text"].to_pylist()
+    )
     verify_shards(folder)
 
 
@@ -71,9 +85,10 @@ def test_real_text_is_packed_exactly_split_by_split(tmp_path, trained, oracle):
 
 
 def test_any_text_is_packed_exactly(tmp_path_factory, trained, oracle):
-    seen = {"documents": 0, "empty": 0, "lossy": 0, "heldout_only": 0}
+    seen = {"documents": 0, "empty": 0, "blocks": 0, "heldout_only": 0}
     pieces = st.one_of(
-        st.text(max_size=5), st.sampled_from(["\u2581", "<s>", "</s>", "<pad>", "\n\t", "  self."])
+        st.text(max_size=5),
+        st.sampled_from(["\u2581", "\ue000", "<s>", "</s>", "<pad>", "\n\t", "  self."]),
     )
     texts = st.lists(st.lists(pieces, max_size=5).map("".join), max_size=7)
 
@@ -84,7 +99,7 @@ def test_any_text_is_packed_exactly(tmp_path_factory, trained, oracle):
         check(table, pack(table, trained, folder), oracle, folder)
         seen["documents"] += len(texts)
         seen["empty"] += "" in texts
-        seen["lossy"] += any("\u2581" in text for text in texts)
+        seen["blocks"] += any("\u2581" in text for text in texts)
         seen["heldout_only"] += len(texts) == 1
 
     check_texts()
@@ -107,6 +122,21 @@ def test_neither_chunks_of_arrow_nor_batches_show(tmp_path, trained, monkeypatch
 def test_a_long_text_without_a_space_is_packed(tmp_path, trained, oracle):
     table = curated(["", "x" * 300_000, " " * 100_000, "\u4e2d" * 50_000])
     check(table, pack(table, trained, tmp_path), oracle, tmp_path)
+
+
+def test_a_character_without_an_id_is_an_error_that_names_its_document(tmp_path):
+    model = models.train(byte_fallback=False, bos_id=1, eos_id=2)
+    row = {"name": "m.model", "digest": digest_bytes(model), "data": model}
+    trained = pa.Table.from_pylist([row], TOKENIZERS)
+    sound, lost = "import self", "import \u3042"
+    pack(curated([sound]), trained, tmp_path)
+    for number, texts in enumerate(([sound, sound, lost, sound], ["\u2581", sound])):
+        table, folder = curated(texts), tmp_path / str(number)
+        folder.mkdir()
+        named = table["doc_id"][2 if number == 0 else 0].as_py()
+        with pytest.raises(InputError, match=f"document {named} has a character .* byte fallback"):
+            pack(table, trained, folder)
+        assert not (folder / "index.json").exists()
 
 
 def test_no_documents_are_two_empty_shards(tmp_path, trained, oracle):

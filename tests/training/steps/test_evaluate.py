@@ -23,7 +23,7 @@ from store.step import Inputs, Output, Part, SourcePart, Step
 from store.storage import Storage
 from training.bootstrap import Resampled, resample_scores
 from training.evaluate import Integers
-from training.steps.evaluate import FEW_GROUPS, STEP, EvaluateConfig, evaluate
+from training.steps.evaluate import FEW_GROUPS, STEP, EvaluateConfig, evaluate, step_with
 
 NUM_DOCUMENTS, NUM_CLASSES = 200, 4
 SHARES = {"pretrained": 0.9, "scratch": 0.6, "tfidf": 0.88}
@@ -341,3 +341,35 @@ def test_in_a_store_it_runs_once_and_is_accounted_for(tmp_path: Path, output: Ou
     (receipt,) = datasets["evaluate"].parts
     assert (receipt.rows.num_in, receipt.num_rows) == (0, 12)
     assert receipt.facts == output.facts
+
+
+def test_further_pre_trainings_stand_in_the_same_table_under_their_names(output: Output) -> None:
+    """What is judged does not change with what stands beside it; a twin of its own is compared."""
+    mask = pc.equal(FINETUNED["arm"], "tfidf")
+    first, baseline = FINETUNED.filter(pc.invert(mask)), FINETUNED.filter(mask)
+    alone = first.filter(pc.equal(first["arm"], "pretrained"))
+    given = inputs_of([first], [baseline])
+    further = {"finetuned_masked": [TablePart(first)], "finetuned_labels": [TablePart(alone)]}
+    found = evaluate(Inputs("all", {**given.parts, **further}), CONFIG)
+    assert isinstance(found.rows, pa.Table)
+    rows = found.rows.to_pylist()
+    arms = [row["arm"] for row in rows if row["against"] is None and row["metric"] == "accuracy"]
+    assert arms == ["pretrained", "scratch", "tfidf", "labels", "masked", "scratch_masked"]
+    pairs = [(r["arm"], r["against"]) for r in rows if r["against"] and r["metric"] == "accuracy"]
+    assert pairs[3:] == [
+        ("labels", "scratch"),
+        ("labels", "tfidf"),
+        ("pretrained", "labels"),
+        ("masked", "scratch_masked"),
+        ("masked", "tfidf"),
+        ("pretrained", "masked"),
+    ]
+    values = {(r["arm"], r["against"], r["metric"]): r["value"] for r in rows}
+    for metric in ("accuracy", "macro_f1"):
+        assert values["masked", None, metric] == values["pretrained", None, metric]
+        assert values["pretrained", "masked", metric] == 0
+    assert isinstance(output.rows, pa.Table)
+    for row in output.rows.to_pylist():
+        assert values[row["arm"], row["against"], row["metric"]] == row["value"]
+    assert found.facts["verdict"] == output.facts["verdict"]
+    assert set(step_with(["a"]).inputs) == {*STEP.inputs, "finetuned_a"}

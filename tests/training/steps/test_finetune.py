@@ -27,7 +27,8 @@ from store.runner import Runner
 from store.step import Inputs, Output, SourcePart, Step
 from store.storage import Storage
 from training.finetune_config import FinetuneConfig
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.steps.finetune import CLASSIFIER, CURVES, STEP, TRIALS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -63,7 +64,7 @@ def given(name: str, table: pa.Table, schema: pa.Schema) -> Step:
             digest = config.digest or digest_bytes(tokenizer())
             described = {"model": asdict(SHAPE), "objective": "causal", "tokenizer_digest": digest}
             files = {file: inputs.scratch / file for file in (WEIGHTS, DESCRIPTION)}
-            save_file(new_decoder(SHAPE, 7).state_dict(), files[WEIGHTS])
+            save_file(new_model(SHAPE, 7).state_dict(), files[WEIGHTS])
             files[DESCRIPTION].write_text(json.dumps(described))
         return Output(table, facts={"records_framed": len(table)}, files=files)
 

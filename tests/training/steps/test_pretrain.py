@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from data_contracts.errors import InputError
+from data_contracts.errors import Damaged, InputError
 from data_contracts.models import CURVE, DESCRIPTION, WEIGHTS
 from data_contracts.shards import (
     TOKEN_DOCUMENTS,
@@ -70,7 +70,8 @@ def write_tokens(inputs: Inputs, config: TokensConfig) -> Output:
         entries.append(write_shard(inputs.scratch, split, documents, sizes, vocabulary.dtype))
         offset = 0
         for number, document in enumerate(documents):
-            row = {"doc_id": f"{inputs.key}-{split}-{number}", "split": split, "shard": split}
+            row = {"doc_id": f"{inputs.key}-{split}-{number}", "source": "s"}
+            row |= {"split": split, "shard": split}
             sized = {"num_tokens": len(document), "num_bytes": sizes[number]}
             rows.append({**row, "token_offset": offset, **sized})
             offset += len(document)
@@ -91,10 +92,46 @@ TOKENS = Step(
 )
 
 
+@dataclass(frozen=True)
+class NoConfig:
+    """Nothing to choose."""
+
+
+def write_curated(inputs: Inputs, config: NoConfig) -> Output:
+    """Write the documents of `write_tokens` in another order, those of each key as a source."""
+    ids = [
+        {"doc_id": f"{key}-{split}-{number}", "source": f"from {key}"}
+        for key in ("bb", "a")
+        for split in SPLITS
+        for number in reversed(range(30))
+    ]
+    return Output(pa.Table.from_pylist(ids), facts={"records_framed": len(ids)})
+
+
+CURATED = Step(
+    name="materialize",
+    version=1,
+    kind="source",
+    run=write_curated,
+    config=NoConfig,
+    schema=pa.schema([("doc_id", pa.string()), ("source", pa.string())]),
+    list_parts=lambda config: [SourcePart("all", ())],
+)
+TOKENIZER = replace(CURATED, name="train_tokenizer", list_parts=lambda config: [])
+
+
 def run(home: str, config: PretrainConfig = CONFIG, tokens=None) -> Dataset:
-    """Run both steps; return the dataset of pretrain."""
+    """Run all steps; return the dataset of pretrain."""
     tokens = tokens or TokensConfig()
-    graph = Graph([Node(TOKENS, tokens), Node(STEP, config, {"tokens": "pack_tokens"})])
+    wires = {"tokens": "pack_tokens", "tokenizer": "train_tokenizer", "curated": "materialize"}
+    graph = Graph(
+        [
+            Node(CURATED, NoConfig()),
+            Node(TOKENIZER, NoConfig()),
+            Node(TOKENS, tokens),
+            Node(STEP, config, wires),
+        ]
+    )
     storage, plans = Storage(home), {}
     with Runner(storage) as runner:
         for node in graph:
@@ -127,6 +164,11 @@ def test_what_it_writes(tmp_path):
     assert facts["tokens_per_second"] > 0
     assert facts["num_tokens"] == 12 * 64
     assert facts["processor"]
+    assert list(facts["heldout_bits_per_byte_by_source"]) == ["from a", "from bb"]
+    assert facts["incidents"] == []
+    assert facts["best_step"] in (6, 12)
+    assert facts["rows_per_epoch"] > 4
+    assert facts["cut_tokens"] == 0
     assert not list((tmp_path / "tmp" / "work").glob("*/*"))
 
 
@@ -141,9 +183,9 @@ sys.path[:0] = sys.argv[1:3]
 import training.loop as loop
 import test_pretrain as tests
 save, saved = loop.save, []
-def save_and_die(parts, plan, folder, step):
-    save(parts, plan, folder, step)
-    if step == int(sys.argv[4]):
+def save_and_die(session, score=None):
+    save(session, score)
+    if session.step == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
 loop.save = save_and_die
 tests.run(sys.argv[3])
@@ -170,6 +212,17 @@ def test_killed_twice_it_ends_with_the_same_weights(tmp_path):
 def test_too_little_text_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(InputError, match=r"too few for one batch .* lower pretrain.batch_rows"):
         run(str(tmp_path), tokens=TokensConfig(num_train=1))
+
+
+def test_a_changed_byte_of_a_shard_is_found_before_training(tmp_path):
+    run(str(tmp_path))
+    (shard, *_) = sorted((tmp_path / "parts" / "pack_tokens").rglob("*train.bin"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2 & ~1] ^= 1  # one id becomes another of the vocabulary
+    shard.chmod(0o644)
+    shard.write_bytes(data)
+    with pytest.raises(Damaged, match=r"train\.bin in .* cannot be read .* verify --repair"):
+        run(str(tmp_path), replace(CONFIG, seed=1))
 
 
 def test_without_heldout_text_it_trains_all_the_same(tmp_path):

@@ -17,7 +17,8 @@ from data_contracts.models import CURVE, SAMPLES
 from data_contracts.tokenizer import TOKENIZERS
 from store.identity import digest_bytes
 from store.step import Inputs
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.model_folder import write_tensors
 from training.sample import Sampling, generate
 from training.steps.sample_texts import STEP, SampleConfig, sample_texts
@@ -75,7 +76,7 @@ def shape_of(tokenizer: bytes) -> ModelConfig:
 def inputs_of(tokenizer: bytes, folder: Path, digest: str) -> Inputs:
     shape = shape_of(tokenizer)
     settings = {"model": asdict(shape), "objective": "causal", "tokenizer_digest": digest}
-    files = write_tensors(new_decoder(shape, 0).state_dict(), settings, folder)
+    files = write_tensors(new_model(shape, 0).state_dict(), settings, folder)
     row = {"name": "tokenizer.model", "digest": digest_bytes(tokenizer), "data": tokenizer}
     parts = {
         "model": [FilePart(CURVE.empty_table(), files)],
@@ -91,7 +92,7 @@ def test_a_text_for_each_prompt_as_generate_writes_it(inputs: Inputs, tokenizer:
     table = sample_texts(inputs, config).rows
     assert isinstance(table, pa.Table)
     assert table.schema == SAMPLES
-    model = new_decoder(shape_of(tokenizer), 0)
+    model = new_model(shape_of(tokenizer), 0)
     processor = SentencePieceProcessor(model_proto=tokenizer)
     sampling = Sampling(30, 0.9, 50, 4)
     assert table.to_pylist() == [

@@ -27,7 +27,8 @@ from store.plan import plan_node
 from store.runner import Runner
 from store.step import Inputs, Output, SourcePart, Step, uncounted
 from store.storage import Storage
-from training.model import ModelConfig, new_decoder
+from training.model import new_model
+from training.model_config import ModelConfig
 from training.model_folder import write_tensors
 from training.steps.score_heldout import STEP, ScoreConfig, score_heldout
 from training.steps.token_shards import documents_of, open_parts
@@ -77,7 +78,13 @@ def pack(inputs: Inputs, config: PackedConfig) -> Output:
         entries.append(write_shard(inputs.scratch, split, arrays, sizes, VOCABULARY.dtype))
     write_index(inputs.scratch, VOCABULARY, entries)
     table = [
-        {**row, "shard": row["split"], "token_offset": 0, "num_tokens": len(row["ids"])}
+        {
+            **row,
+            "source": "s",
+            "shard": row["split"],
+            "token_offset": 0,
+            "num_tokens": len(row["ids"]),
+        }
         for row in rows
     ]
     files = {name: inputs.scratch / name for name in file_names(SPLITS)}
@@ -87,7 +94,7 @@ def pack(inputs: Inputs, config: PackedConfig) -> Output:
 def give_model(inputs: Inputs, config: ModelOf) -> Output:
     assert inputs.scratch is not None
     settings = {"model": asdict(SHAPE), "objective": "causal", **asdict(config)}
-    model = new_decoder(SHAPE, 0)
+    model = new_model(SHAPE, 0)
     with torch.no_grad():
         model.embedding.weight.mul_(20)
     files = write_tensors(model.state_dict(), settings, inputs.scratch)
@@ -151,7 +158,7 @@ def heldout_documents(num_heldout: int = 4) -> list[dict[str, Any]]:
 
 def nats_alone(ids: list[int]) -> float:
     """Return a document's loss, computed by itself, in double precision."""
-    model = new_decoder(SHAPE, 0).double()
+    model = new_model(SHAPE, 0).double()
     with torch.no_grad():
         model.embedding.weight.mul_(20)
         shares = model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)

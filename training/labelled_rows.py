@@ -1,0 +1,89 @@
+"""Rows of one document each, of those that have a label: a function of (shards, seed, step).
+
+Stands beside `training.loader` for supervised pre-training, which reads a document's beginning, up
+to the context. An epoch holds each labelled document once.
+
+Shapes: B rows, S tokens of the longest, N documents of the shards, L columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_contracts.errors import InputError
+from training.document_labels import UNLABELLED
+from training.loader import PADDING, Rows, TokenShards, check_ids
+from training.shuffle import Shuffle
+
+
+class LabelledRows:
+    """Draws batches of ``batch_rows`` documents; row ids are places among all of the shards.
+
+    A document is cut at ``context_tokens``. Raises InputError if fewer documents have a label than
+    a batch takes.
+    """
+
+    def __init__(
+        self,
+        shards: TokenShards,
+        labels_NL: NDArray[np.int64],
+        context_tokens: int,
+        batch_rows: int,
+        seed: int,
+    ):
+        self.shards, self.batch_rows, self.seed = shards, batch_rows, seed
+        self.context_tokens = context_tokens
+        lengths = [np.diff(shard.offsets) for shard in shards.shards]
+        self.lengths_N = np.concatenate([np.empty(0, np.int64), *lengths])
+        self.starts = np.cumsum([0, *(len(part) for part in lengths)])
+        if len(self.lengths_N) != len(labels_NL):
+            raise InputError(
+                f"the shards hold {len(self.lengths_N):,} documents, and {len(labels_NL):,} are "
+                "labelled; pack the tokens of the same documents again"
+            )
+        self.chosen = np.flatnonzero((labels_NL != UNLABELLED).any(axis=1))
+        if len(self.chosen) < batch_rows:
+            raise InputError(
+                f"{len(self.chosen):,} documents have a label, too few for one batch of "
+                f"{batch_rows}; label more, or lower batch_rows"
+            )
+
+    def __call__(self, step: int) -> Rows:
+        """Return the rows of a step; steps go on through as many epochs as asked for."""
+        return self.rows(self.row_ids(step))
+
+    def row_ids(self, step: int) -> NDArray[np.int64]:
+        """Return the documents [B] of a step, in order."""
+        positions_B = np.arange(self.batch_rows, dtype=np.int64) + step * self.batch_rows
+        epochs_B, places_B = np.divmod(positions_B, len(self.chosen))
+        row_ids_B = np.empty_like(places_B)
+        for epoch in np.unique(epochs_B):
+            here_B = epochs_B == epoch
+            shuffle = Shuffle(len(self.chosen), self.seed, int(epoch))
+            row_ids_B[here_B] = self.chosen[shuffle.rows(places_B[here_B])]
+        return row_ids_B
+
+    def rows(self, row_ids_B: NDArray[np.int64]) -> Rows:
+        """Return documents as rows, filled up to the longest of them with `PADDING`."""
+        lengths_B = self.lengths_N[row_ids_B].clip(max=self.context_tokens)
+        tokens_BS = np.full((len(row_ids_B), lengths_B.max()), PADDING, dtype=np.int64)
+        numbers = np.searchsorted(self.starts, row_ids_B, side="right") - 1
+        for row, (document, number) in enumerate(zip(row_ids_B, numbers, strict=True)):
+            shard = self.shards.shards[number]
+            begin = shard.offsets[document - self.starts[number]]
+            piece = shard.tokens[begin : begin + lengths_B[row]]
+            check_ids(piece, self.shards.vocab_size)
+            tokens_BS[row, : len(piece)] = piece
+        return Rows(tokens_BS, row_ids_B)
+
+    @property
+    def num_cut(self) -> int:
+        """How many of the labelled documents are longer than the context."""
+        return int((self.lengths_N[self.chosen] > self.context_tokens).sum())
+
+    def tokens_read(self, num_steps: int) -> NDArray[np.int64]:
+        """Return how many tokens of documents were read after each step, [num_steps + 1]."""
+        lengths_N = self.lengths_N.clip(max=self.context_tokens)
+        steps = [int(lengths_N[self.row_ids(step)].sum()) for step in range(num_steps)]
+        return np.cumsum([0, *steps])

@@ -1,0 +1,72 @@
+"""One of several training processes: ``torchrun … -m training.run JOB``, see `training.ddp`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from data_contracts.errors import MillraceError
+from data_contracts.shards import ShardSet, open_shards
+from training.config import config_of
+from training.ddp import plain_result
+from training.pretrain import pretrain
+from training.ranks import Ranks, join_ranks, leave_ranks
+from training.seen import read_seen
+
+
+def main(job: Path) -> int:
+    """Take part in a job; return the exit status."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    asked = json.loads(job.read_bytes())
+    ranks = join_ranks(asked["config"]["device"])
+    try:
+        tell(ranks, {"result": take_part(asked, ranks)})
+    except MillraceError as error:
+        tell(ranks, {"error": [type(error).__name__, str(error)]})
+        return 1
+    finally:
+        leave_ranks()
+    return 0
+
+
+def take_part(asked: Mapping[str, Any], ranks: Ranks) -> dict[str, Any]:
+    """Train with the others; return the result as JSON values."""
+    heldout = asked["heldout"]
+    result = pretrain(
+        config_of(asked["config"]),
+        shards_at(asked["train"]),
+        Path(asked["out"]),
+        lambda progress: tell(ranks, {"progress": asdict(progress)}),
+        shards_at(heldout) if heldout else None,
+        ranks=ranks,
+        seen=read_seen(Path(asked["out"])),
+    )
+    return plain_result(result)
+
+
+def shards_at(places: Mapping[str, Any]) -> ShardSet:
+    """Open the shards of `training.ddp.Places`."""
+    return open_shards([Path(folder) for folder in places["folders"]], places["names"])
+
+
+def tell(ranks: Ranks, what: Mapping[str, Any]) -> None:
+    """Write a line for the process that started us, if we are the first."""
+    if ranks.is_first:
+        print(json.dumps(what), flush=True)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has: its end of our standard input closes."""
+    while os.read(sys.stdin.fileno(), 1 << 10):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
