@@ -269,4 +269,4 @@ def test_training_runs_alone_where_only_its_own_libraries_are() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == ["store", "store.errors"]
+    assert json.loads(done.stdout) == ["store", "store.errors", "store.peak_memory"]
