@@ -8,7 +8,6 @@ whose bytes or unknown ids follow rules of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from sentencepiece import SentencePieceProcessor
@@ -78,12 +77,12 @@ def ask(processor: SentencePieceProcessor, texts: Sequence[bytes]) -> tuple[np.n
             f"{MAX_WHOLE_BYTES:,}; drop such texts with a rule of the policy."
         )
     if len(texts) < _FEWEST_IN_BATCH:
-        lists = [processor.encode(text, return_type=int) for text in texts]
+        rows = [processor.encode(text, return_type="numpy") for text in texts]
     else:
-        lists = processor.encode(list(texts), num_threads=1, return_type=int)
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-    return np.fromiter(chain.from_iterable(lists), np.int32, offsets[-1]), offsets
+        rows = processor.encode(list(texts), num_threads=1, return_type="numpy")
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(ids) for ids in rows], out=offsets[1:])
+    return np.concatenate([np.empty(0, np.int32), *rows]), offsets
 
 
 def slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[bytes]:

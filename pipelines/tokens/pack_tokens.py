@@ -7,7 +7,8 @@ shards and changes none; order and packing for training are decided when they ar
 Ids are exactly SentencePiece's (`pipelines.tokenizer.encoder`); the fact ``whole_texts`` counts the
 documents that it had to be given whole, and is absent if none was. U+2581 alone is spelt in bytes
 in its stead (`pipelines.tokenizer.exact_ids`), so that ids decode to the very text; the fact
-``lower_block_texts`` counts the documents that hold it.
+``lower_block_texts`` counts the documents that hold it. Partitions that one process packs share
+the chunks that they repeat (`pipelines.tokenizer.warm_encoders`).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def pack_tokens(inputs: Inputs, config: PackConfig) -> Output:
         InputError: if a document has a character that the tokenizer has neither piece nor bytes
             for, or more text that must be encoded at once than memory allows.
     """
-    from pipelines.tokenizer.encoder import ChunkEncoder  # here: it compiles
+    from pipelines.tokenizer.warm_encoders import WARM_ENCODERS  # here: it compiles
 
     if inputs.scratch is None:
         raise ValueError("pack_tokens writes files and needs a folder to write them in")
@@ -65,17 +66,19 @@ def pack_tokens(inputs: Inputs, config: PackConfig) -> Output:
     if unknown := set(documents["split"].unique().to_pylist()) - set(SPLITS):
         raise ValueError(f"documents are in the splits {sorted(unknown)}, besides {SPLITS}")
     tokenizer = tokenizer_of(inputs.table("tokenizer"))
-    encoder = ChunkEncoder(tokenizer.model)
     columns = {name: np.zeros(len(documents), np.int64) for name in TOKEN_DOCUMENTS.names[4:]}
-    entries = [
-        _write_split(inputs.scratch, documents, split, encoder, tokenizer, columns)
-        for split in SPLITS
-    ]
+    with WARM_ENCODERS.lent(tokenizer.model) as encoder:
+        num_whole = -encoder.num_whole
+        entries = [
+            _write_split(inputs.scratch, documents, split, encoder, tokenizer, columns)
+            for split in SPLITS
+        ]
+        num_whole += encoder.num_whole
     write_index(inputs.scratch, tokenizer.vocabulary, entries)
     ids, sources, splits = (documents[name] for name in ("doc_id", "source", "split"))
     rows = pa.table([ids, sources, splits, splits, *columns.values()], schema=TOKEN_DOCUMENTS)
     files = {name: inputs.scratch / name for name in file_names(SPLITS)}
-    return Output(rows, facts=_facts(documents, entries, encoder), files=files)
+    return Output(rows, facts=_facts(documents, entries, num_whole), files=files)
 
 
 def _write_split(
@@ -133,15 +136,15 @@ def _no_id(doc_id: str) -> InputError:
     )
 
 
-def _facts(documents: pa.Table, entries: list[ShardEntry], encoder: ChunkEncoder) -> dict[str, int]:
+def _facts(documents: pa.Table, entries: list[ShardEntry], num_whole: int) -> dict[str, int]:
     held = pc.match_substring(documents["text"], LOWER_BLOCK)
     facts = {
         "num_tokens": sum(entry.num_tokens for entry in entries),
         "num_bytes": sum(entry.num_bytes for entry in entries),
         "lower_block_texts": int(pc.sum(held).as_py() or 0),
     }
-    if encoder.num_whole:
-        facts["whole_texts"] = encoder.num_whole
+    if num_whole:
+        facts["whole_texts"] = num_whole
     for entry in entries:
         facts[f"{entry.name}_documents"] = entry.num_documents
         facts[f"{entry.name}_tokens"] = entry.num_tokens

@@ -15,7 +15,9 @@ from small_corpus import curated, real_parts, real_texts
 from data_contracts.errors import InputError
 from data_contracts.shards import TOKEN_DOCUMENTS, open_shards, verify_shards
 from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
+from pipelines.tokenizer import warm_encoders
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig, train_tokenizer
+from pipelines.tokenizer.warm_encoders import WarmEncoders
 from pipelines.tokens import pack_tokens as module
 from pipelines.tokens.pack_tokens import STEP, PackConfig, pack_tokens
 from store.identity import digest_bytes
@@ -117,6 +119,21 @@ def test_neither_chunks_of_arrow_nor_batches_show(tmp_path, trained, monkeypatch
         rows = pack(chunked, trained, folder).rows
         contents.append((rows.to_pylist(), {p.name: p.read_bytes() for p in folder.iterdir()}))
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_what_was_packed_before_changes_no_byte(tmp_path, trained, monkeypatch):
+    texts = real_texts()
+    contents = []
+    for name, others in (("cold", []), ("warm", [texts[::2], texts])):
+        encoders = WarmEncoders()
+        monkeypatch.setattr(warm_encoders, "WARM_ENCODERS", encoders)
+        for number, before in enumerate([*others, texts[1::2]]):
+            folder = tmp_path / f"{name}-{number}"
+            folder.mkdir()
+            rows = pack(curated(before), trained, folder).rows
+        contents.append((rows.to_pylist(), {p.name: p.read_bytes() for p in folder.iterdir()}))
+        assert encoders.idle_bytes > 0
+    assert contents[0] == contents[1]
 
 
 def test_a_long_text_without_a_space_is_packed(tmp_path, trained, oracle):
