@@ -66,6 +66,20 @@ class LowerBlocks:
             ids[found[is_ours] + place] = number
 
 
+def encode_prompt(processor: Any, text: str) -> list[int]:
+    """Return the ids of a text of a SentencePiece processor, as token shards hold them.
+
+    Raises:
+        InputError: as `LowerBlocks` does.
+    """
+    if LOWER_BLOCK not in text:
+        return [int(number) for number in processor.encode(text)]
+    blocks = LowerBlocks(processor)
+    ids = np.array(processor.encode(blocks.hide(text)))
+    blocks.restore(text, ids)
+    return [int(number) for number in ids]
+
+
 def _byte_ids(processor: Any, character: str) -> list[int]:
     """Return the ids of a character's bytes, or none if one has none."""
     ids = [processor.piece_to_id(f"<0x{byte:02X}>") for byte in character.encode()]

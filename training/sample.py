@@ -12,6 +12,7 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
 from data_contracts.errors import UsageError
+from data_contracts.lower_block import encode_prompt
 from training.model import Transformer
 from training.reading import Reader
 from training.sampling import Sampling, check_prompt
@@ -34,7 +35,8 @@ def generate_stream(
 ) -> Iterator[str]:
     """Yield what the model adds to a prompt, as it comes, in whole characters.
 
-    Raises UsageError at once if the prompt is no text, or the tokenizer is not the model's.
+    Its ids are those that training read for the same text, U+2581 included. Raises UsageError at
+    once if the prompt is no text, or the tokenizer is not the model's.
     """
     check_prompt(prompt)
     if tokenizer.vocab_size() != model.config.vocab_size:
@@ -42,7 +44,7 @@ def generate_stream(
             f"the tokenizer has {tokenizer.vocab_size()} pieces, the model "
             f"{model.config.vocab_size}; use the tokenizer it was trained with"
         )
-    prompt_ids = tokenizer.encode(prompt)
+    prompt_ids = encode_prompt(tokenizer, prompt)
     added = following_ids(model, [tokenizer.bos_id(), *prompt_ids], tokenizer.eos_id(), sampling)
     return decode_stream(tokenizer, prompt_ids, added)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from data_contracts.errors import UsageError
+from data_contracts.tokenizer import Tokenizer
 from training.model import Transformer, new_model
 from training.model_config import ModelConfig
 from training.sample import (
@@ -170,6 +171,20 @@ def test_a_stream_is_the_text_in_pieces(plain_tokenizer: SentencePieceProcessor)
     ids = plain_tokenizer.encode("the mill")
     added = continue_ids(model, [plain_tokenizer.bos_id(), *ids], 2, sampling)
     assert plain_tokenizer.decode([*ids, *added]) == "the mill" + "".join(pieces)
+
+
+def test_a_prompt_has_the_ids_that_training_read(plain_tokenizer: SentencePieceProcessor) -> None:
+    config = ModelConfig(**{**vars(CONFIG), "vocab_size": plain_tokenizer.vocab_size()})
+    model = new_model(config, 0)
+    sampling = Sampling(max_tokens=20, temperature=0)
+    shards = Tokenizer(plain_tokenizer.serialized_model_proto())
+    for prompt in ("the\u2581mill \u2581", "the mill"):
+        ids = shards.encode(prompt).tolist()
+        added = continue_ids(model, [plain_tokenizer.bos_id(), *ids], 2, sampling)
+        assert generate(model, plain_tokenizer, prompt, sampling) == shards.decode([*ids, *added])
+        theirs = plain_tokenizer.encode(prompt)
+        assert (theirs == ids) == ("\u2581" not in prompt)
+        assert (plain_tokenizer.decode(theirs) == prompt) == ("\u2581" not in prompt)
 
 
 def test_a_prompt_is_kept_as_it_is(tokenizer: SentencePieceProcessor) -> None:

@@ -13,7 +13,7 @@ from store.step import Inputs, Output, Step
 from training.sampling import Sampling, check_prompt
 from training.steps.model_parts import open_writer
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
