@@ -16,6 +16,7 @@ from flows.machine import on_this_machine, with_threads
 from store.graph import Node
 from training.config import PretrainConfig, foreign_names
 from training.finetune_config import ARMS as FINETUNED_ARMS
+from training.start import with_start
 from training.steps.evaluate import ARMS
 from training.steps.finetune import STEP as FINETUNE
 from training.steps.pretrain import STEP as PRETRAIN
@@ -93,7 +94,7 @@ def pretraining(config: PretrainConfig, variant: str = "") -> Node:
         "curated": "materialize",
     }
     named = replace(PRETRAIN, name=step_name(PRETRAIN.name, variant))
-    return Node(named, on_this_machine(config), inputs)
+    return Node(named, on_this_machine(with_start(config)), inputs)
 
 
 def pretraining_variants(recipe: Recipe) -> list[Node]:

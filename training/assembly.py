@@ -100,11 +100,14 @@ def assemble(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: S
 def _causal(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Scorer) -> Assembly:
     shards, heldout, sources = given.shards, given.heldout, given.sources
     rows = loader_of(config, given)
+    is_masked = any(shard.mask is not None for shard in shards.shards)
     model = new_model(shape, config.seed).to(scorer.device)
 
     def score() -> Mapping[str, float]:
         assert heldout is not None
         scores = score_documents(model, heldout, scorer)
+        if is_masked:  # its bytes are not those of what is asked for
+            return {"heldout_loss": scores.loss}
         whole = {"heldout_loss": scores.loss, "heldout_bits_per_byte": scores.bits_per_byte}
         return {**whole, **({} if sources is None else scores_by_source(scores, sources))}
 
@@ -113,7 +116,7 @@ def _causal(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Sc
         objective=Causal(shards.bos_id, config.loss),
         rows=rows,
         score=None if heldout is None else score,
-        bytes_per_token=shards.num_bytes / shards.num_tokens or None,
+        bytes_per_token=None if is_masked else shards.num_bytes / shards.num_tokens or None,
         tokens_read=lambda num_steps: np.arange(num_steps + 1) * tokens_per_step(config),
         facts={},
         packing=rows.facts(),

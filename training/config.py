@@ -152,6 +152,9 @@ class PretrainConfig:
     ``whole_words`` hides words whole. Supervised: ``label_columns`` are keys of the documents'
     ``labels``, of which a step reads ``batch_rows`` documents, each cut at ``context_tokens``.
 
+    ``init_from`` is the folder of a model whose weights training begins with (`training.start`);
+    ``init_digest`` says which it was and is found by planning.
+
     Raises UsageError for numbers that make no run, or a setting of another objective.
     """
 
@@ -193,6 +196,8 @@ class PretrainConfig:
     sample_prompt: str = told("")
     sample_tokens: int = told(40)
     tensorboard_folder: str | None = uncounted(None)
+    init_from: str = uncounted("")
+    init_digest: str = ""
 
     def __post_init__(self) -> None:
         for name in _AT_LEAST_ONE:

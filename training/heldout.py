@@ -2,6 +2,7 @@
 
 Bytes are those of the text, counted when it was tokenized, so that models with other tokenizers
 can be compared. Every token of a document but its first is predicted once; the end counts as one.
+Where shards have a mask, what it does not ask for is read, and counts as no target.
 
 Shapes: N documents, T tokens of a row, M tokens of some documents back to back.
 """
@@ -77,7 +78,7 @@ def score_documents(model: nn.Module, shards: TokenShards, scorer: Scorer) -> Do
     return DocumentScores(
         indexes_N=np.concatenate([run.indexes_N for run in runs]),
         nats_N=np.concatenate([score_run(model, run, shards, scorer) for run in runs]),
-        num_targets_N=np.concatenate([run.lengths_N for run in runs]) - 1,
+        num_targets_N=np.concatenate([run.num_targets_N for run in runs]),
         num_bytes_N=np.concatenate([run.num_bytes_N for run in runs]),
     )
 
@@ -98,12 +99,24 @@ def check_measurable(shards: TokenShards) -> None:
 
 @dataclass(frozen=True)
 class DocumentRun:
-    """Some whole documents of one shard, their tokens [M] back to back."""
+    """Some whole documents of one shard, their tokens [M] back to back; what is asked for of each.
+
+    ``asked_M`` None: all but each one's first.
+    """
 
     tokens_M: NDArray[np.integer]
     lengths_N: NDArray[np.int64]
     num_bytes_N: NDArray[np.int64]
     indexes_N: NDArray[np.int64]
+    asked_M: NDArray[np.uint8] | None = None
+
+    @property
+    def num_targets_N(self) -> NDArray[np.int64]:
+        """How many tokens of each document are asked for."""
+        if self.asked_M is None:
+            return self.lengths_N - 1
+        firsts_N = np.cumsum(self.lengths_N) - self.lengths_N
+        return np.add.reduceat(self.asked_M, firsts_N, dtype=np.int64)
 
 
 def document_runs(shards: TokenShards, every: int) -> Iterator[DocumentRun]:
@@ -122,9 +135,13 @@ def document_runs(shards: TokenShards, every: int) -> Iterator[DocumentRun]:
 
 def _run(shard: TokenShard, chosen: NDArray[np.int64], first: int) -> DocumentRun:
     begins, ends = shard.offsets[chosen], shard.offsets[chosen + 1]
-    pieces = [shard.tokens[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    own = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
     return DocumentRun(
-        np.concatenate(pieces), ends - begins, shard.num_bytes[chosen], first + chosen
+        np.concatenate([shard.tokens[piece] for piece in own]),
+        ends - begins,
+        shard.num_bytes[chosen],
+        first + chosen,
+        None if shard.mask is None else np.concatenate([shard.mask[piece] for piece in own]),
     )
 
 
@@ -146,6 +163,8 @@ def score_run(
             losses.append(token_losses(model, batch).flatten().double().cpu().numpy())
     documents_M = np.repeat(np.arange(len(run.lengths_N)), run.lengths_N)
     nats = np.concatenate(losses)[: len(documents_M) - 1]
+    if run.asked_M is not None:
+        nats = nats * run.asked_M[1:]
     sums_N: NDArray[np.float64] = np.zeros(len(run.lengths_N))
     np.add.at(sums_N, documents_M[1:], nats)
     return sums_N

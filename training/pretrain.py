@@ -52,6 +52,7 @@ from training.seen import (
     shown,
     utilisation_of,
 )
+from training.start import begin_with, with_start
 
 RUN = "run.json"
 
@@ -106,15 +107,16 @@ def pretrain(
     is for samples and scores by source at each evaluation.
 
     Refuses before the first step: held-out shards of another tokenizer, ids outside the vocabulary,
-    text too short for a batch (InputError), impossible settings, too little memory and a folder
-    with another run (UsageError). Raises `training.loop.NotFinite` if training breaks more often
-    than the guard may go back.
+    text too short for a batch (InputError), impossible settings, another model to begin with than
+    fits, too little memory and a folder with another run (UsageError). Raises
+    `training.loop.NotFinite` if training breaks more often than the guard may go back.
     """
     if ranks.count != config.num_processes:
         raise UsageError(
             f"num_processes is {config.num_processes}, but {ranks.count} take part; start several "
             "with training.ddp.pretrain_in_processes"
         )
+    config = with_start(config)
     with (
         threads(config.num_threads),
         deterministic(config.device),
@@ -145,6 +147,7 @@ def _pretrain(
     precision = agreed(resolved_precision(config, shape, device, out_folder), ranks, device)
     refuse_too_large(config, shape, precision, device)
     assembly = assemble(config, shape, given, scorer_of(config, precision, device))
+    begin_with(assembly.trunk, config, shards.tokenizer_digest)
     settings = counted_settings(config, shape, schedule, precision, given)
     if ranks.is_first:
         write_run(out_folder, settings, precision)

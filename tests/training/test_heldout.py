@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from data_contracts.errors import InputError
-from data_contracts.shards import ShardSet
+from data_contracts.shards import ShardSet, Vocabulary, open_shards, write_index, write_shard
 from training import heldout
 from training.heldout import Scorer, score_documents
 from training.model import Transformer, new_model
 from training.model_config import ModelConfig
 from training.precision import Precision
 
+BOS, EOS = 1, 2
 CONFIG = ModelConfig(50, 2, 32, 4, 2, 48, 64)
 
 
@@ -87,3 +88,25 @@ def test_a_part_is_every_kth_document(random_shards: ShardSet) -> None:
 def test_nothing_held_out_is_said(make_shards: Callable[..., ShardSet]) -> None:
     with pytest.raises(InputError, match="no held-out document"):
         score_documents(sharp(), make_shards([[]]), scorer(16))
+
+
+def test_what_a_mask_does_not_ask_for_is_read_and_not_scored(tmp_path) -> None:
+    documents = [[BOS, 5, 6, 7, 8, EOS], [BOS, 9, 10, EOS], [BOS, 11, 12, 13, EOS]]
+    masks = [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 0, 1]]
+    vocabulary = Vocabulary(50, BOS, EOS, None, "tokenizer-a")
+    entry = write_shard(
+        tmp_path, "chat", map(np.array, documents), [9, 9, 9], "<u2", mask=np.concatenate(masks)
+    )
+    write_index(tmp_path, vocabulary, [entry])
+    model = sharp()
+    scores = score_documents(model, open_shards(tmp_path), scorer(context_tokens=40))
+    expected = []
+    for document, mask in zip(documents, masks, strict=True):
+        tokens = torch.tensor(document)
+        with torch.no_grad():
+            shares = model(tokens[None, :-1])[0].double().log_softmax(-1)
+        asked = [t for t in range(1, len(document)) if mask[t]]
+        expected.append(-float(sum(shares[t - 1, tokens[t]] for t in asked)))
+    assert scores.nats_N == pytest.approx(expected, rel=1e-5)
+    assert scores.num_targets_N.tolist() == [3, 2, 2]
+    assert scores.loss == pytest.approx(sum(expected) / 7, rel=1e-5)
