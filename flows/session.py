@@ -33,7 +33,7 @@ from store.code_check import check_code
 from store.datasets import Dataset
 from store.errors import StoreError, UsageError
 from store.graph import Graph
-from store.plan import NodePlan, plan_node, settle
+from store.plan import NodePlan, plan_node
 from store.runner import Progress, Runner, StepResult
 from store.runs import Run, StepRecord, begin_run, save_run
 from store.storage import Storage
@@ -120,7 +120,8 @@ class Session:
         reason = why(self.storage, plan)
         self.note(_record(name, "running", reason))
         try:
-            result = self._run(plan)
+            result = self._runner.run(plan, force=name in self._forced)
+            self.plans[name] = result.plan
             self._prove(name, result)
         except BaseException:
             with contextlib.suppress(StoreError):  # what went wrong first is what is told
@@ -129,23 +130,6 @@ class Session:
         record = self.note(self._finished(name, "; ".join([reason, *result.notes]), result))
         self._hold(record, result.dataset)
         return record
-
-    def _run(self, plan: NodePlan) -> StepResult:
-        """Compute what a plan lacks, and what is then found to be read anew."""
-        name = plan.node.name
-        result = self._runner.run(plan, force=name in self._forced)
-        done = plan.completed(result.dataset)
-        settled = settle(self.storage, done)
-        if settled != done:
-            again = self._runner.run(settled)
-            result = replace(
-                again,
-                num_computed=result.num_computed + again.num_computed,
-                seconds=round(result.seconds + again.seconds, 4),
-                notes=(*result.notes, *again.notes),
-            )
-        self.plans[name] = settled.completed(result.dataset)
-        return result
 
     def note(self, record: StepRecord) -> StepRecord:
         """Write a step's record into the run's."""
@@ -174,7 +158,7 @@ class Session:
                 raise not_fresh(self.order.only, name, why(self.storage, plan))
             check_code(self.storage, plan)
             self.plans[name] = plan
-            taken = self._finished(name, "taken as it is", StepResult(dataset, 0, 0.0))
+            taken = self._finished(name, "taken as it is", StepResult(plan, dataset, 0, 0.0))
             self._hold(self.note(taken), dataset)
 
     def _prove(self, name: str, result: StepResult) -> None:

@@ -18,7 +18,7 @@ from store.compute import PartTask, compute_part
 from store.datasets import Dataset, Receipt, Rows, read_receipt, write_manifest
 from store.errors import NotReproducible, StepFailed
 from store.lease import Leases
-from store.plan import NodePlan
+from store.plan import NodePlan, settle
 from store.previous import previous_part
 from store.step import Tell
 from store.storage import Storage
@@ -50,8 +50,9 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What running one step came to."""
+    """What running one step came to; ``plan`` is its plan as it stands then, with all receipts."""
 
+    plan: NodePlan
     dataset: Dataset
     num_computed: int
     seconds: float
@@ -93,7 +94,8 @@ class Runner:
     def run(self, plan: NodePlan, force: bool = False) -> StepResult:
         """Compute the missing partitions of a planned step and write its manifest.
 
-        ``force`` computes the existing ones too, compares, and keeps the old ones.
+        What a source finds only once all its partitions are there (`store.plan.settle`) is computed
+        then. ``force`` computes the existing ones too, compares, and keeps the old ones.
 
         Raises:
             OutputChanged: if the code changed, its output too, and ``VERSION`` did not.
@@ -102,26 +104,38 @@ class Runner:
             StepFailed: if the step's function raised; what was finished stays.
         """
         started = time.perf_counter()
-        missing = [part.task for part in plan.missing() if part.task is not None]
-        self._tell_start(plan, missing)
+        self._tell_start(plan)
         notes = [] if force else check_code(self.storage, plan)
-        num_checked = len(notes)
-        fresh = self._compute_all(plan.node.name, missing)
-        num_computed = sum(is_ours for _, is_ours in fresh) + num_checked
+        num_computed = len(notes)
+        complete, num_ours = self._complete(plan)
+        num_computed += num_ours
         if force:
             notes += self._compute_again(plan)
             num_computed = len(plan.parts)
-        receipts = {
-            receipt.fingerprint: receipt for receipt in [*plan.reused(), *(r for r, _ in fresh)]
-        }
-        parts = [receipts[part.task.fingerprint] for part in plan.parts if part.task is not None]
-        dataset = Dataset(plan.node.name, tuple(parts))
+        settled = settle(self.storage, complete)
+        if settled.missing():
+            self._tell_start(settled)
+        complete, num_ours = self._complete(settled)
+        dataset = Dataset(plan.node.name, tuple(complete.reused()))
         write_manifest(self.storage, dataset)
         seconds = round(time.perf_counter() - started, 4)
-        result = StepResult(dataset, num_computed, seconds, tuple(notes))
+        result = StepResult(complete, dataset, num_computed + num_ours, seconds, tuple(notes))
         if self._progress:
             self._progress.step_finished(plan.node.name, result)
         return result
+
+    def _complete(self, plan: NodePlan) -> tuple[NodePlan, int]:
+        """Compute a plan's missing partitions; return it with them, and how many were made here."""
+        missing = [part.task for part in plan.missing() if part.task is not None]
+        fresh = self._compute_all(plan.node.name, missing)
+        made = {receipt.fingerprint: receipt for receipt, _ in fresh}
+        parts = [
+            replace(part, receipt=part.receipt or made[part.task.fingerprint])
+            for part in plan.parts
+            if part.task is not None
+        ]
+        complete = replace(plan, parts=tuple(parts), pending_on=None)
+        return complete, sum(is_ours for _, is_ours in fresh)
 
     def _compute_all(self, step: str, tasks: list[PartTask]) -> list[tuple[Receipt, bool]]:
         """Compute partitions, several at a time; after the first error no further one is begun.
@@ -183,8 +197,9 @@ class Runner:
             )
         return [f"computed again, {len(pairs)} partitions equal"] if pairs else []
 
-    def _tell_start(self, plan: NodePlan, missing: list[PartTask]) -> None:
+    def _tell_start(self, plan: NodePlan) -> None:
         if self._progress:
+            missing = [part.task for part in plan.missing() if part.task is not None]
             total = sum(task.input_bytes() for task in missing)
             self._progress.step_started(plan.node.name, len(plan.parts), len(missing), total)
 

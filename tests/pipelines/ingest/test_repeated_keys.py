@@ -19,7 +19,7 @@ from pipelines.ingest.ingest import STEP
 from pipelines.ingest.repeated_keys import REASON, SETTING, set_aside_repeated
 from store.datasets import Dataset, StoredPart
 from store.graph import Node
-from store.plan import plan_node, settle
+from store.plan import plan_node
 from store.runner import Runner
 from store.step import SourcePart
 from store.storage import Storage
@@ -80,9 +80,7 @@ def ingest(folder: Path, home: Path) -> tuple[Dataset, Storage]:
     config = IngestConfig("files", path=str(folder), max_bundle_file_bytes=1)
     plan = plan_node(storage, Node(STEP, config, {}), {})
     with Runner(storage) as runner:
-        plan = plan.completed(runner.run(plan).dataset)
-        settled = settle(storage, plan)
-        dataset = runner.run(settled).dataset
+        dataset = runner.run(plan).dataset
     assert plan_node(storage, plan.node, {}).dataset() == dataset  # which needs nothing more
     return dataset, storage
 
