@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.dedupe_steps TEXTS ANSWERS CACHE strict|jaccard
 
 TEXTS has the columns ``id`` and ``text``. The real steps of the store run with one worker on one
-core: ingest, signals (those that are always measured), no rule of a policy, signatures, bands,
+core: ingest, signals (the sizes that every run needs), no rule of a policy, signatures, bands,
 candidates, pairs, choice. The ids of the kept texts are written. Printed as JSON are the seconds of
 processor time of each step and in all, the seconds by the clock, and the peak of memory in MiB. A
 run on a few texts comes first, so that compiling is not counted; CACHE is where compiled kernels
@@ -38,7 +38,7 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.kernels.cache import use_cache_dir
 from pipelines.signals.family import SignalsConfig
-from pipelines.signals.registry import with_asked
+from pipelines.signals.registry import NEEDED
 from store.datasets import StoredPart
 from store.graph import Graph, Node
 from store.peak_memory import peak_bytes
@@ -65,7 +65,7 @@ def graph_of(folder: Path, choice: choose_kept.ChoiceConfig) -> Graph:
     return Graph(
         [
             Node(INGEST, IngestConfig("files", SOURCE, str(folder))),
-            Node(compute_signals.STEP, with_asked(SignalsConfig(), {"num_chars"}), documents),
+            Node(compute_signals.STEP, SignalsConfig(families=NEEDED), documents),
             Node(apply_policy.STEP, apply_policy.PolicyConfig(), signals),
             Node(compute_signatures.STEP, buckets, documents),
             Node(link_duplicates.STEP, link_duplicates.LinkConfig(buckets.num_buckets), signatures),
