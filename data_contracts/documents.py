@@ -4,10 +4,13 @@ Every table is keyed by ``doc_id``. Text is in two places only: `DOCUMENTS`, whi
 and `CURATED`, which materialize writes. All else stands beside it: signals, decisions, edges.
 """
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 from blake3 import blake3
 
 LABELS = pa.map_(pa.string(), pa.string())
+_HASH_BYTES = 16
 EDITED = "edited_"  # before the names of signals that are measured of edited text
 
 DOCUMENTS = pa.schema(
@@ -140,7 +143,12 @@ CURATED = pa.schema(
 def hash_text(text: str | bytes) -> str:
     """Return the 128-bit BLAKE3 hash of a text's UTF-8 bytes, as 32 hex digits."""
     data = text.encode() if isinstance(text, str) else text
-    return blake3(data).hexdigest(16)
+    return blake3(data).hexdigest(_HASH_BYTES)
+
+
+def hash_texts(texts: Iterable[bytes | memoryview]) -> list[bytes]:
+    """Return `hash_text` of each text, as 16 bytes."""
+    return [blake3(text).digest(_HASH_BYTES) for text in texts]
 
 
 def doc_id(source: str, record_key: str) -> str:
@@ -149,3 +157,9 @@ def doc_id(source: str, record_key: str) -> str:
     The same record has the same id in every run, and two equal texts have two ids.
     """
     return hash_text(f"{source}\x00{record_key}")
+
+
+def doc_ids(source: str, record_keys: Iterable[str]) -> list[bytes]:
+    """Return `doc_id` of each record of a source, as 16 bytes."""
+    name = f"{source}\x00".encode()
+    return hash_texts(name + key.encode() for key in record_keys)

@@ -7,13 +7,15 @@ which knows nothing of the next:
 
 * where they lie: ``local_root.py``, ``remote_root.py`` (with ``listing.py``: files to partitions,
   ``opening.py``: read a file and prove that it is the listed one);
-* how they are packed: ``compressed.py``, ``archives.py``; ``suffixes.py`` says it by the name;
+* how they are packed: ``compressed.py`` (with ``inflate.py``), ``archives.py``; ``suffixes.py``
+  says it by the name;
 * what is in them, ``formats.py``: ``jsonl.py`` (with ``simple_lines.py``), ``json_values.py``,
   ``separated.py``, ``columnar.py``, ``whole_text.py``, each a function from one
   stream and its `Place` to records.
 
 They share ``streams.py``, ``lines.py`` (bytes to framed lines), ``fields.py`` (fields to a record),
-``text.py`` (clean one text) and ``rows.py`` (records to rows and quarantine).
+``text.py`` (clean one text), ``rows.py`` (what a record is) and ``batches.py`` (records to rows and
+quarantine).
 
 Web pages: ``html.py`` reads files of them; ``extract.py`` hands them to processes, in which
 ``page.py`` decodes (``page_encoding.py``), measures and reads it, by ``extract_precise.py`` or

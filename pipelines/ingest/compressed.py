@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import zstandard
 
+from pipelines.ingest.inflate import InflateError, inflater
+
 _PIECE_BYTES = 2048  # of compressed input at a time: bounds both a bomb and what damage can hide
-_BLOCK_BYTES = 256 << 10
+_GZIP_PIECE_BYTES = 16 << 10  # after damage, its engine goes back and takes `_STEP_BYTES` at a time
+_STEP_BYTES = 64
+_BLOCK_BYTES = 256 << 10  # read, and yielded, at a time
 _FREE_BYTES = 64 << 20  # so much may come of anything before its ratio is looked at
 _XZ_MEMORY_BYTES = 256 << 20
 
 ENGINES: dict[str, Callable[[], Any]] = {
-    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".gz": inflater,
     ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
     ".bz2": bz2.BZ2Decompressor,
     ".xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES),
 }
-_DAMAGE = (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError)  # bz2's is OSError
+_DAMAGE = (InflateError, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError)  # bz2's: OSError
 
 
 class BrokenStream(Exception):
@@ -64,9 +67,9 @@ def decompress(source: Readable, suffix: str, limits: Limits = UNLIMITED) -> Ite
     """Yield the content of a stream of one of `ENGINES`: all members or frames, one after another.
 
     Everything that could be decoded is yielded before `BrokenStream` is raised, except for the
-    output of the last 2 KiB of input. Zero bytes after a member are padding, as gzip(1) has it.
-    A block is of 256 KiB or more but for the last, and at most 2 MiB (gzip) or 64 MiB (a hostile
-    frame of another kind) longer.
+    output of the last 2 KiB of input (gzip: 64 bytes). Zero bytes after a member are padding, as
+    gzip(1) has it. A block is of 256 KiB or more but for the last, and at most 64 MiB longer, if
+    what it was made of is hostile.
     """
     held: list[bytes] = []
     num_held = 0
@@ -86,16 +89,21 @@ def decompress(source: Readable, suffix: str, limits: Limits = UNLIMITED) -> Ite
 
 
 def _small_blocks(source: Readable, suffix: str, limits: Limits) -> Iterator[bytes]:
-    engine, num_in, num_out = ENGINES[suffix](), 0, 0
-    while piece := source.read(_PIECE_BYTES):
+    engine, num_in, num_out, is_gzip = ENGINES[suffix](), 0, 0, suffix == ".gz"
+    for piece in _pieces(source, _GZIP_PIECE_BYTES if is_gzip else _PIECE_BYTES):
         num_in += len(piece)
         if engine is None:
             piece = piece.lstrip(b"\0")
         while piece:
             engine = engine or ENGINES[suffix]()
+            spare = engine.copy() if is_gzip else None
             try:
                 block = engine.decompress(piece)
             except _DAMAGE as error:
+                if spare is not None:
+                    kept, num_taken = _before_damage(spare, piece)
+                    num_in -= len(piece) - num_taken
+                    yield kept
                 message = f"damaged before byte {num_in} of the compressed file ({error})"
                 raise BrokenStream(message) from None
             num_out += len(block)
@@ -106,3 +114,20 @@ def _small_blocks(source: Readable, suffix: str, limits: Limits) -> Iterator[byt
             piece, engine = engine.unused_data.lstrip(b"\0"), None
     if engine is not None:
         raise BrokenStream(f"cut off at byte {num_in} of the compressed file")
+
+
+def _before_damage(engine: Any, piece: bytes) -> tuple[bytes, int]:
+    """Return what a damaged piece holds before the damage, and how many of its bytes were taken."""
+    blocks: list[bytes] = []
+    for start in range(0, len(piece), _STEP_BYTES):
+        try:
+            blocks.append(engine.decompress(piece[start : start + _STEP_BYTES]))
+        except InflateError:
+            return b"".join(blocks), min(start + _STEP_BYTES, len(piece))
+    return b"".join(blocks), len(piece)
+
+
+def _pieces(source: Readable, num_bytes: int) -> Iterator[bytes]:
+    while block := source.read(_BLOCK_BYTES):
+        for start in range(0, len(block), num_bytes):
+            yield block[start : start + num_bytes]

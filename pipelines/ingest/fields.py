@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.rows import Item, Origin, Record, Unreadable
@@ -44,29 +45,39 @@ def make_record(fields: Fields, read: Read, config: IngestConfig) -> Item:
         text, num_repairs = _take_text(fields, config)
     except ValueError as error:
         return Unreadable(read.origin, str(error), read.raw)
-    return record_of(text, num_repairs, fields, read, config)
-
-
-def record_of(
-    text: str | bytes,
-    num_repairs: int,
-    fields: Fields,
-    read: Read,
-    config: IngestConfig,
-    *,
-    key: str | None = None,
-    url: str | None = None,
-) -> Record:
-    """Return the record of a text and all other fields, but for a key and address known already."""
+    others = take_others(fields, config)
     return Record(
         origin=read.origin,
-        key=key or _take_id(fields, config.id_field) or read.ordinal_key,
+        key=others.key or read.ordinal_key,
         text=text,
         raw=read.raw,
         num_repairs=read.num_repairs + num_repairs,
+        url=others.url,
+        published_at=others.published_at,
+        labels={**read.labels, **others.labels},
+        meta=others.meta,
+    )
+
+
+class Others(NamedTuple):
+    """What the fields beside the text say of a record; ``key`` is the declared one."""
+
+    key: str | None = None
+    url: str | None = None
+    published_at: datetime | None = None
+    labels: Mapping[str, str] = MappingProxyType({})
+    meta: str | None = None
+
+
+def take_others(
+    fields: Fields, config: IngestConfig, key: str | None = None, url: str | None = None
+) -> Others:
+    """Return what fields say, all but the text's; ``key`` and ``url`` if they are known already."""
+    return Others(
+        key=key or _take_id(fields, config.id_field),
         url=_take_url(fields, config.url_field) if url is None else url,
         published_at=_take_time(fields, config.published_field),
-        labels={**read.labels, **_take_labels(fields, config.labels_field)},
+        labels=_take_labels(fields, config.labels_field),
         meta=_meta(fields),
     )
 

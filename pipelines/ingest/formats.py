@@ -17,7 +17,7 @@ from pipelines.ingest.compressed import BrokenStream, Limits, decompress
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.listing import shown
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import Item, Origin, Pending, Unreadable
+from pipelines.ingest.rows import Item, Origin, Pending, Unreadable, num_records
 from pipelines.ingest.streams import as_stream, blocks_of, scratch_of
 from pipelines.ingest.suffixes import Named, recognise
 
@@ -89,7 +89,7 @@ def read_format(
         stream = as_stream(_until_break(stream, breaks), scratch_of(stream))
     try:
         for item in FORMATS[name](stream, place, config, facts):
-            num_given += 1
+            num_given += num_records(item)
             yield item
         for error in breaks:
             raise error

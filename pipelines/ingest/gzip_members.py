@@ -6,10 +6,11 @@ next member whose content begins as it should; the bytes that are searched for i
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from pipelines.ingest.inflate import InflateError, inflater
 
 MAGIC = b"\x1f\x8b\x08"
 
@@ -90,8 +91,8 @@ class _Window:
 
 def _begins(data: bytes, begins: bytes) -> bool:
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, 256).startswith(begins)
-    except zlib.error:
+        return inflater().decompress(data, 256).startswith(begins)
+    except InflateError:
         return False
 
 
@@ -135,7 +136,7 @@ def _num_zeros(window: _Window) -> int:
 
 def _read_member(window: _Window, member: int) -> Generator[Piece, None, str | None]:
     """Yield the content of a member and return None, or what is wrong with it."""
-    engine = zlib.decompressobj(wbits=31)
+    engine = inflater()
     begins, num_ahead = True, _FIRST_BYTES
     while not engine.eof:
         if not window.fill():
@@ -143,7 +144,7 @@ def _read_member(window: _Window, member: int) -> Generator[Piece, None, str | N
         ahead = window.data[window.at : window.at + num_ahead]
         try:
             data = engine.decompress(ahead, _MAX_PIECE_BYTES)
-        except zlib.error as error:
+        except InflateError as error:
             return f"gzip member damaged ({error})"
         window.at += len(ahead) - len(engine.unconsumed_tail) - len(engine.unused_data)
         if data:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from dataclasses import dataclass
 
 from fastwarc.stream_io import BrotliReader
 from fastwarc.warc import WarcRecord
+
+from pipelines.ingest.inflate import GZIP, InflateError, inflater
 
 MAX_HTTP_HEADER_BYTES = 262_144
 
@@ -100,7 +101,7 @@ def _decode(name: str, body: Body, max_bytes: int, allow_cut: bool) -> Body:
     if name in _IDENTITY or _MARKUP.match(body.data) or not body.data:
         return body
     if name in ("gzip", "x-gzip"):
-        return _inflate(name, body, (31,), max_bytes, allow_cut)
+        return _inflate(name, body, (GZIP,), max_bytes, allow_cut)
     if name == "deflate":
         return _inflate(name, body, (15, -15), max_bytes, allow_cut)
     if name == "br":
@@ -113,10 +114,10 @@ def _inflate(
 ) -> Body:
     """Inflate zlib data of one of some forms; what follows its end is left out, as browsers do."""
     for bits in window_bits:
-        engine = zlib.decompressobj(wbits=bits)
+        engine = inflater(bits)
         try:
             data = engine.decompress(body.data, max_bytes + 1)
-        except zlib.error as error:
+        except InflateError as error:
             problem = str(error)
             continue
         is_cut = not engine.eof and len(data) <= max_bytes

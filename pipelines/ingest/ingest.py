@@ -12,12 +12,13 @@ from typing import Any
 
 from data_contracts.documents import DOCUMENTS
 from pipelines.ingest import files, python_docs
+from pipelines.ingest.batches import build_batches
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.repeated_keys import SETTING, set_aside_repeated
-from pipelines.ingest.rows import Item, build_batches
+from pipelines.ingest.rows import Item
 from store.step import Inputs, Output, SourcePart, Step
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

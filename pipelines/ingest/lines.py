@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.ingest.rows import RAW_BYTES
 
-_NONBLANK = re.compile(rb"\S[^\n]*")
+_BLANK = re.compile(rb"\n[^\S\n]*(?=\n|\Z)")  # a line that is blank, after the end of one
 
 
 class LineCount:
@@ -33,8 +33,10 @@ class LineCount:
             start = block.find(b"\n") + 1
             if not start:
                 return
-        found = sum(1 for _ in _NONBLANK.finditer(block, start))
-        self.num_lines += found
+        end = block.find(b"\n", start)
+        first = block[start : end if end >= 0 else None]
+        num_blank = sum(1 for _ in _BLANK.finditer(block, start)) + (not first or first.isspace())
+        self.num_lines += block.count(b"\n", start) + 1 - num_blank
         last = block[max(start, block.rfind(b"\n") + 1) :]
         self.is_inside = bool(last) and not last.isspace()
 
@@ -68,6 +70,7 @@ class Stretch:
     ordinal: int
     offset: int
     data: bytes
+    num_lines: int
 
 
 class LineFramer:
@@ -97,9 +100,10 @@ class LineFramer:
             self._hold(block[:first])
             yield self._take(1)
             if first < last:
-                stretch = Stretch(self._ordinal, self.offset, block[first + 1 : last + 1])
-                self._ordinal += stretch.data.count(b"\n")
-                self.offset += len(stretch.data)
+                data = block[first + 1 : last + 1]
+                stretch = Stretch(self._ordinal, self.offset, data, data.count(b"\n"))
+                self._ordinal += stretch.num_lines
+                self.offset += len(data)
                 yield stretch
             self._hold(block[last + 1 :])
 

@@ -1,5 +1,6 @@
 """Arrow string columns as the two arrays that kernels read."""
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -43,6 +44,13 @@ def text_buffers(texts: pa.Array) -> TextBuffers:
     first_byte = texts.offset * width.itemsize
     stored = np.frombuffer(offsets, dtype=width, count=len(texts) + 1, offset=first_byte)
     return TextBuffers(stored.astype(np.int64), _read_only(data or b""))
+
+
+def each_text(texts: pa.Array) -> Iterator[memoryview]:
+    """Yield each text of an array as a view of its bytes."""
+    offsets, data = text_buffers(texts)
+    view, bounds = memoryview(data.data), offsets.tolist()
+    return (view[start:end] for start, end in itertools.pairwise(bounds))
 
 
 def each_chunk(texts: pa.Array | pa.ChunkedArray) -> Iterator[TextBuffers]:

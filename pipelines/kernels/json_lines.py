@@ -35,31 +35,36 @@ _REFUSED = -2  # of a wanted field: the line is odd
 class JsonLines(NamedTuple):
     """Lines, a row each: int64 of the columns above; a field that is not there starts at -1.
 
-    `START` and `END` (without the line end) are in the data, `TEXT`, `ID` and `URL` in ``values``,
-    `REST`, the object of the other members, in ``rest``. A `CLEAN` text is what
-    `pipelines.ingest.text.clean_text` leaves as it is, and not only white space.
+    `START` and `END` (without the line end) are in the data, `TEXT` in ``texts`` (uint8), one
+    behind the other, `ID` and `URL` in ``values``, `REST`, the object of the other members, in
+    ``rest``. A `CLEAN` text is what `pipelines.ingest.text.clean_text` leaves as it is, and not
+    only white space. Of lines that are odd or blank, only `START`, `END` and `FATE` have a meaning.
     """
 
     lines: np.ndarray
+    texts: np.ndarray
     values: bytes
     rest: bytes
 
 
-def scan_lines(data: bytes, names: tuple[bytes, bytes, bytes], max_bytes: int) -> JsonLines:
-    """Read lines, each with its line end; those over ``max_bytes`` are odd.
+def scan_lines(
+    data: bytes, num_lines: int, names: tuple[bytes, bytes, bytes], max_bytes: int
+) -> JsonLines:
+    """Read so many lines, each with its line end; those over ``max_bytes`` are odd.
 
     ``names`` are those of the text's field, the id's and the address's in UTF-8; of equal ones the
     first counts, and an empty one is that of no field.
     """
-    lines = np.full((data.count(b"\n"), _NUM_COLUMNS), -1, dtype=np.int64)
-    values, rest = (np.empty(len(data), dtype=np.uint8) for _ in range(2))
+    lines = np.full((num_lines, _NUM_COLUMNS), -1, dtype=np.int64)
+    texts, values, rest = (np.empty(len(data), dtype=np.uint8) for _ in range(3))
     ends = np.cumsum([len(name) for name in names])
     joined = np.frombuffer(b"".join(names) + b"\n", dtype=np.uint8)
     content = np.frombuffer(data, dtype=np.uint8)
-    num_values, num_rest = _scan(
-        content, joined, ends, max_bytes, char_kinds(), lines, values, rest
+    sizes = _scan(content, joined, ends, max_bytes, char_kinds(), lines, texts, values, rest)
+    num_text, num_values, num_rest = sizes
+    return JsonLines(
+        lines, texts[:num_text], values[:num_values].tobytes(), rest[:num_rest].tobytes()
     )
-    return JsonLines(lines, values[:num_values].tobytes(), rest[:num_rest].tobytes())
 
 
 @compiled
@@ -70,24 +75,36 @@ def _scan(
     max_bytes: int,
     kinds: np.ndarray,
     lines: np.ndarray,
+    texts: np.ndarray,
     values: np.ndarray,
     rest: np.ndarray,
-) -> tuple[int, int]:
-    at = num_values = num_rest = 0
+) -> tuple[int, int, int]:
+    at = num_text = num_values = num_rest = 0
     for line in range(lines.shape[0]):
         row, start = lines[line], at
         row[START] = start
-        at, next_value, next_rest = _read_line(
-            data, start, names, name_ends, kinds, row, values, num_values, rest, num_rest
+        at, to_text, to_value, to_rest = _read_line(
+            data,
+            start,
+            names,
+            name_ends,
+            kinds,
+            row,
+            texts,
+            num_text,
+            values,
+            num_values,
+            rest,
+            num_rest,
         )
         if at < 0 or at - start > max_bytes:
             at = _line_end(data, start)
             row[FATE] = BLANK if _is_blank(data, start) else ODD
         else:
-            num_values, num_rest = next_value, next_rest
+            num_text, num_values, num_rest = to_text, to_value, to_rest
         row[END] = at
         at += 1
-    return num_values, num_rest
+    return num_text, num_values, num_rest
 
 
 @compiled
@@ -98,13 +115,15 @@ def _read_line(
     name_ends: np.ndarray,
     kinds: np.ndarray,
     row: np.ndarray,
+    texts: np.ndarray,
+    to_text: int,
     values: np.ndarray,
     to_value: int,
     rest: np.ndarray,
     to_rest: int,
-) -> tuple[int, int, int]:
-    """Read an object; return where its line ends, -1 if it is odd, and where the fields end."""
-    odd = (-1, 0, 0)
+) -> tuple[int, int, int, int]:
+    """Read an object; return where its line ends, -1 if it is odd, and where what it holds does."""
+    odd = (-1, 0, 0, 0)
     first_rest = to_rest
     seen = 0
     at = _skip_space(data, at)
@@ -124,7 +143,10 @@ def _read_line(
             if seen >> field & 1:
                 return odd
             seen |= 1 << field
-        end, to, marks = _take(data, at, field, values, to_value, kinds)
+        if field == 0:
+            end, to, marks = _take(data, at, field, texts, to_text, kinds)
+        else:
+            end, to, marks = _take(data, at, field, values, to_value, kinds)
         if end == _REFUSED:
             return odd
         if end < 0:
@@ -133,9 +155,12 @@ def _read_line(
                 return odd
             to_rest = _append(data, start, end, rest, to_rest, to_rest == first_rest)
         else:
-            row[TEXT + 2 * field], row[TEXT + 2 * field + 1] = to_value, to
-            to_value = to
-            if field == 0:
+            first = to_value if field else to_text
+            row[TEXT + 2 * field], row[TEXT + 2 * field + 1] = first, to
+            if field:
+                to_value = to
+            else:
+                to_text = to
                 row[FATE] = CLEAN if marks & (IS_UNCLEAN | IS_VISIBLE) == IS_VISIBLE else UNCLEAN
         at = _skip_space(data, end)
         if data[at] != _COMMA:
@@ -149,7 +174,7 @@ def _read_line(
         rest[to_rest] = _CLOSE
         row[REST], row[REST + 1] = first_rest, to_rest + 1
         to_rest += 1
-    return at, to_value, to_rest
+    return at, to_text, to_value, to_rest
 
 
 @compiled

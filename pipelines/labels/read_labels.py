@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from data_contracts.documents import DOCUMENTS
+from pipelines.ingest.batches import build_batches
 from pipelines.ingest.compressed import BrokenStream, decompress
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.jsonl import parse_line
@@ -29,7 +30,7 @@ from pipelines.ingest.listing import (
     shown,
 )
 from pipelines.ingest.opening import open_checked
-from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable, build_batches
+from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Record, Unreadable
 from pipelines.labels.config import GROUP_KEY, LABEL_KEY, ReadLabelsConfig
 from pipelines.labels.look_at_files import (
     BYTE_ORDER_MARK,
@@ -132,7 +133,7 @@ def _of_line(line: Line, uri: str, named: str, config: ReadLabelsConfig) -> Item
         labels_field="",
     )
     item = parse_line(line, uri, f"{named}#{line.ordinal}", {}, settings)
-    if isinstance(item, Unreadable):
+    if not isinstance(item, Record):
         return item
     fields = json.loads(line.data.removeprefix(BYTE_ORDER_MARK))
     return _labelled(item, fields, config)

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import shutil
 import subprocess
 import zlib
@@ -95,6 +96,23 @@ def test_damage_and_foreign_bytes_are_named(suffix: str) -> None:
         kept, error = until_break(packed, suffix)
         assert error.startswith("damaged before byte")
         assert TEXT.startswith(kept)
+
+
+def test_all_but_some_bytes_before_damage_of_gzip_is_kept() -> None:
+    noise = random.Random(3).randbytes(300_000)
+    packed = gzip.compress(noise, 1)
+    num_broken = 0
+    for position in range(5_000, len(packed) - 5_000, 23_003):
+        damaged = bytearray(packed)
+        damaged[position : position + 40] = bytes(40)
+        oracle, sure = zlib.decompressobj(31), b""
+        for start in range(0, position - 64, 64):
+            sure += oracle.decompress(packed[start : start + 64])
+        kept, error = until_break(bytes(damaged), ".gz")
+        assert kept.startswith(sure[:-200])
+        assert error.startswith("damaged before byte")
+        num_broken += 1
+    assert num_broken > 5
 
 
 def test_a_wrong_check_sum_is_noticed() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest import config, ingest, rows
+from pipelines.ingest import batches, config, ingest
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP
 from store.step import Inputs
@@ -53,9 +53,11 @@ def test_memory_is_bounded_by_the_batch_and_not_by_the_file(
     data = line * 600  # 60 MB
     (tmp_path / f"a.jsonl{suffix}").write_bytes(gzip.compress(data, 1) if suffix else data)
     del data
-    monkeypatch.setattr(rows, "BATCH_BYTES", 2 << 20)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 2 << 20)
     settings = IngestConfig(kind="files", path=str(tmp_path))
     num_rows = 0
+    (part,) = STEP.list_parts(settings)
+    next(iter(STEP.run(Inputs(part.key, source=part), settings).rows))  # kernels are loaded
     for part in STEP.list_parts(settings):
         output = STEP.run(Inputs(part.key, source=part), settings)
         tracemalloc.start()

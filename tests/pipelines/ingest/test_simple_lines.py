@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from data_contracts.documents import DOCUMENTS
 from pipelines.ingest import jsonl
+from pipelines.ingest.batches import build_batches
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.place import Place
-from pipelines.ingest.rows import Record, build_batches
+from pipelines.ingest.rows import Record, RecordBlock
 from store.step import QUARANTINE
 
 CHARS = st.sampled_from(
@@ -79,7 +80,9 @@ def read(data: bytes, config: IngestConfig, min_scanned_bytes: int) -> Found:
     def watched() -> Any:
         place = Place("a.jsonl", "a.jsonl", {"folder": "f"})
         for item in jsonl.read(io.BytesIO(data), place, config, facts):
-            if isinstance(item, Record):
+            if isinstance(item, RecordBlock):
+                ways["bytes"] += len(item)
+            elif isinstance(item, Record):
                 ways[type(item.text).__name__] += 1
             yield item
 

@@ -3,14 +3,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.documents import DOCUMENTS, doc_id, hash_text
-from pipelines.ingest import rows
-from pipelines.ingest.rows import Item, Origin, Record, Unreadable, build_batches
+from pipelines.ingest import batches, rows
+from pipelines.ingest.batches import build_batches
+from pipelines.ingest.rows import Item, Origin, Record, RecordBlock, Unreadable
 
 
 def record(key: str, text: str, **more: Any) -> Record:
@@ -19,8 +21,8 @@ def record(key: str, text: str, **more: Any) -> Record:
 
 def build(items: list[Item], errors: str = "quarantine") -> tuple[list[dict], list[dict]]:
     quarantined: list[dict[str, Any]] = []
-    batches = list(build_batches(iter(items), "mine", errors, quarantined))
-    return pa.Table.from_batches(batches, DOCUMENTS).to_pylist(), quarantined
+    built = list(build_batches(iter(items), "mine", errors, quarantined))
+    return pa.Table.from_batches(built, DOCUMENTS).to_pylist(), quarantined
 
 
 def test_a_record_becomes_a_row_with_everything_known_about_it() -> None:
@@ -94,11 +96,11 @@ def test_the_second_record_of_a_key_is_quarantined_even_if_the_first_was() -> No
 
 
 def test_batches_are_bounded_in_rows_and_bytes() -> None:
-    many = (record(str(number), "x") for number in range(2 * rows.BATCH_ROWS + 1))
+    many = (record(str(number), "x") for number in range(2 * batches.BATCH_ROWS + 1))
     sizes = [batch.num_rows for batch in build_batches(many, "mine", "quarantine", [])]
-    assert sizes == [rows.BATCH_ROWS, rows.BATCH_ROWS, 1]
+    assert sizes == [batches.BATCH_ROWS, batches.BATCH_ROWS, 1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "BATCH_BYTES", 100)
+        patch.setattr(batches, "BATCH_BYTES", 100)
         big = (record(str(number), "é" * 16) for number in range(7))
         assert [b.num_rows for b in build_batches(big, "mine", "quarantine", [])] == [3, 3, 1]
 
@@ -115,3 +117,38 @@ def test_every_item_comes_out_once(items: list[Item], errors: str) -> None:
     assert len(kept) + len(quarantined) == len(items)
     ids = [row["doc_id"] for row in kept + quarantined if row["doc_id"]]
     assert len(ids) == len(set(ids))
+
+
+def block_of(keys: list[str]) -> RecordBlock:
+    lines = [f'{{"text": "text of {key}"}}\n'.encode() for key in keys]
+    ends = np.cumsum([len(line) for line in lines])
+    return RecordBlock(
+        uri="a.jsonl",
+        data=b"".join(lines),
+        offset=100,
+        starts=[0, *ends[:-1].tolist()],
+        ends=(ends - 1).tolist(),
+        keys=keys,
+        texts=pa.array([f"text of {key}" for key in keys]),
+        urls=[f"https://mill.example/{key}" if key > "b" else None for key in keys],
+        times=[None] * len(keys),
+        labels=[{"b": "2", "a": key} for key in keys],
+        metas=["{}"] * len(keys),
+    )
+
+
+@pytest.mark.parametrize("repeated", [[], ["b"], ["a", "d"]])
+def test_a_block_becomes_the_rows_of_its_records(repeated: list[str]) -> None:
+    ids = [doc_id("mine", key) for key in repeated]
+    for keys in (["a", "b", "c"], ["a", "b", "a"], ["b", "b", "b"]):
+        found = []
+        for items in ([block_of(keys)], list(block_of(keys).records())):
+            quarantined: list[dict[str, Any]] = []
+            given_ = [record("first", "x"), *items, record("c", "y"), block_of(["e", "f"])]
+            built = list(build_batches(iter(given_), "mine", "quarantine", quarantined, ids))
+            found.append((pa.Table.from_batches(built, DOCUMENTS).to_pylist(), quarantined))
+        assert found[0] == found[1]
+        rows_, quarantined = found[0]
+        assert len(rows_) + len(quarantined) == 7
+        place = {row["position"] for row in quarantined if row["raw"].startswith(b"{")}
+        assert place <= {100, 122, 144}
