@@ -1,6 +1,6 @@
 """How well and how fast extractors find the text of articles.
 
-    python benchmarks/extract_pages.py DATA
+    python -m benchmarks.extract_pages DATA
 
 DATA is the folder ``article-extraction``: pages of the benchmark of that name, with the text of
 each article as people marked it. Columns: precision, recall and F1 (`benchmarks.shingle_f1`) of all

@@ -1,6 +1,6 @@
 """How fast web pages, archives and dumps are read, against the libraries that read them alone.
 
-    python benchmarks/ingest_pages.py DATA [--rounds 3] [--only html|warc|wikipedia]
+    python -m benchmarks.ingest_pages DATA [--rounds 3] [--only html|warc|wikipedia]
 
 DATA is the folder of public collections (article-extraction, web-archives, wikipedia-dumps). Each
 line is a ratio of two measurements of one round, next to each other in time, so that what else the

@@ -67,7 +67,8 @@ def open_records(
         except _Skipped as reason:
             facts["records_framed"] -= 1
             skipped[str(reason)] += 1
-            facts["skipped"] = dict(sorted(skipped.items()))
+    if skipped:
+        facts["skipped"] = dict(sorted(skipped.items()))
 
 
 def _read_frame(
@@ -78,18 +79,19 @@ def _read_frame(
         is_arc = frame.raw.startswith(_ARC)
         error = "an ARC file, which is not read; convert it to WARC" if is_arc else frame.error
         return Unreadable(origin, error, frame.raw)
-    kind = _kind(frame)
+    kind = _kind(bytes(frame.data[: frame.num_header_bytes]))
     if kind not in _READ:
         raise _Skipped(f"warc.{kind if kind in _KNOWN else 'other_type'}")
+    raw = bytes(frame.data[:RAW_BYTES])
     try:
-        record = parse_record(frame.data)
+        record = parse_record(bytes(frame.data))
     except ValueError as error:
-        return Unreadable(origin, str(error), frame.data[:RAW_BYTES])
+        return Unreadable(origin, str(error), raw)
     document = Record(
         origin=origin,
         key=_plain(record.record_id) or ordinal_key,
         text="",
-        raw=frame.data[:RAW_BYTES],
+        raw=raw,
         url=_plain(record.headers.get("WARC-Target-URI")),
         labels=place.labels,
     )
@@ -99,14 +101,14 @@ def _read_frame(
         return Unreadable(origin, str(error), document.raw, document.key)
 
 
-def _kind(frame: Frame) -> str:
-    at = frame.data.find(_USUAL_TYPE, 0, frame.num_header_bytes)  # far quicker than the search
+def _kind(header: bytes) -> str:
+    at = header.find(_USUAL_TYPE)  # far quicker than the search
     if at >= 0:
         start = at + len(_USUAL_TYPE)
-        value = frame.data[start : frame.data.find(b"\r", start)].lower()
+        value = header[start : header.find(b"\r", start)].lower()
         if value in _USUAL_KINDS:
             return _USUAL_KINDS[value]
-    declared = _TYPE.search(frame.data, 0, frame.num_header_bytes)
+    declared = _TYPE.search(header)
     return declared[1].decode().lower() if declared else "untyped"
 
 

@@ -22,28 +22,25 @@ _RECORD = re.compile(rb"WARC/[0-9]\.[0-9]+[ \t]*\r?\n")
 _NEXT_RECORD = re.compile(rb"\nWARC/[0-9]\.[0-9]+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^Content-Length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
-# The header of nearly every record: its first Content-Length, then a blank line.
-_HEADER = re.compile(
-    rb"WARC/1\.[01]\r\n(?>(?:[^\r\n:]+:[^\r\n]*\r\n)*?"
-    rb"(?i:Content-Length):[ \t]*([0-9]{1,18})\r\n)(?:[^\r\n]+\r\n)*+\r\n"
-)
+_USUAL_STARTS, _USUAL_LENGTH = (b"WARC/1.0\r\n", b"WARC/1.1\r\n"), b"\r\nContent-Length: "
+_MAX_LENGTH_DIGITS = 18
 _BLANK = b"\r\n\r\n"
 _WHITE = b"\r\n"
 _NOT_WHITE = re.compile(rb"[^\r\n]")
 _OVERLAP = 64  # of searched bytes that are kept: the start of a record's first line may be there
 _STEP_BYTES = 1 << 20
-_HELD_BYTES = 64 << 10  # of what was framed already
 
 
 @dataclass(slots=True)
 class Frame:
     """A whole record: its bytes, of which the first ``num_header_bytes`` are the WARC header.
 
-    ``offset`` is where it begins in the file; in a gzip file, where its member does.
+    ``offset`` is where it begins in the file; in a gzip file, where its member does. A view holds
+    more of the file in memory than the record: copy what is to be kept.
     """
 
     offset: int
-    data: bytes
+    data: bytes | memoryview
     num_header_bytes: int
 
 
@@ -90,7 +87,7 @@ class _Content:
         return ahead or next(self._events, None)
 
     def _begin(self) -> None:
-        self.data, self.at = bytearray(), 0
+        self.data, self.at = b"", 0
         self.damage: Damage | None = None
         self.is_told = False  # the damage is part of an error already
         self._places: list[tuple[int, Piece]] = []  # where in `data` pieces begin
@@ -101,45 +98,49 @@ class _Content:
         if not isinstance(held, Piece) or not held.begins_member:
             return None
         data = held.data
-        header = _HEADER.match(data, 0, MAX_HEADER_BYTES)
+        header = _usual_header(data, 0)
         if header is None or not data.endswith(_BLANK):
             return None
-        num_bytes = header.end() + int(header[1])
+        num_bytes = sum(header)
         if num_bytes + len(_BLANK) != len(data) or num_bytes > max_record_bytes:
             return None
         self._ahead = self._next()
         if isinstance(self._ahead, Damage) or not _is_start(self._ahead):
             return None
         self._held, self._ahead = self._ahead, None
-        return Frame(held.offset, data[:num_bytes], header.end())
+        return Frame(held.offset, memoryview(data)[:num_bytes], header[0])
 
     def next_section(self) -> bool:
         """Go to the next section; False at the end of the file."""
         self._begin()
         if isinstance(self._held, Piece):
-            self._append(self._held)
+            self._append([self._held])
+            self._held = self._next()
             return True
         self.damage, self._held = self._held, self._next()
         return self.damage is not None
 
     def fill(self, num_bytes: int) -> bool:
         """Have so many bytes ahead, if the section has them."""
-        while len(self.data) - self.at < num_bytes:
+        num_missing = num_bytes - (len(self.data) - self.at)
+        pieces: list[Piece] = []
+        while num_missing > 0 and self.damage is None:
             held = self._held
-            if held is None or self.damage is not None:
-                return False
             if isinstance(held, Damage):
                 self.damage, self._held = held, self._next()
-                return False
-            if _is_start(held):
-                return False
-            self._append(held)
-        return True
+            elif held is None or _is_start(held):
+                break
+            else:
+                pieces.append(held)
+                num_missing -= len(held.data)
+                self._held = self._next()
+        if pieces:
+            self._append(pieces)
+        return num_missing <= 0
 
     def take(self, num_bytes: int) -> bytes:
         """Return the bytes ahead, at most so many, and stay there."""
-        with memoryview(self.data) as view:
-            return bytes(view[self.at : self.at + num_bytes])
+        return self.data[self.at : self.at + num_bytes]
 
     def offset(self) -> int:
         """Return where in the file the next byte stands, or where its gzip member begins."""
@@ -166,20 +167,41 @@ class _Content:
         """Return whether what is held is all of the section, and no damage follows."""
         return self.damage is None and not isinstance(self._held, Damage) and _is_start(self._held)
 
-    def _append(self, piece: Piece) -> None:
-        if self.at > _HELD_BYTES:
-            self._forget(self.at - 1)
-        if piece.begins_member or not self._places:
-            self._places.append((len(self.data), Piece(b"", piece.offset, piece.begins_member)))
-        self.data += piece.data
-        self._held = self._next()
+    def _append(self, pieces: list[Piece]) -> None:
+        """Put pieces behind what lies ahead; what was framed is left out, but for its last byte."""
+        self._forget(max(0, self.at - 1))
+        num_bytes = len(self.data)
+        for piece in pieces:
+            if piece.begins_member or not self._places:
+                self._places.append((num_bytes, Piece(b"", piece.offset, piece.begins_member)))
+            num_bytes += len(piece.data)
+        self.data = b"".join([self.data, *(piece.data for piece in pieces)])
 
     def _forget(self, num_bytes: int) -> None:
-        del self.data[:num_bytes]
+        self.data = self.data[num_bytes:]
         self.at -= num_bytes
         places = [(index - num_bytes, piece) for index, piece in self._places]
         num_passed = sum(index <= self.at for index, _ in places)
         self._places = places[max(0, num_passed - 1) :]
+
+
+def _usual_header(data: bytes, at: int) -> tuple[int, int] | None:
+    """Return the bytes of a header and of the content it declares, None if it is not as most are.
+
+    Most have one Content-Length, lines that end in CR LF and no other CR or LF.
+    """
+    end = data.find(_BLANK, at, at + MAX_HEADER_BYTES)
+    header = data[at : end + 2]
+    if end < 0 or not header.startswith(_USUAL_STARTS):
+        return None
+    num_ends = header.count(b"\r\n")
+    if header.count(b"\n") != num_ends or header.count(b"\r") != num_ends:
+        return None
+    start = header.find(_USUAL_LENGTH) + len(_USUAL_LENGTH)
+    digits = header[start : header.find(b"\r", start)]
+    if header.lower().count(_USUAL_LENGTH[:-2].lower()) != 1 or not digits.isdigit():
+        return None
+    return (end + len(_BLANK) - at, int(digits)) if len(digits) <= _MAX_LENGTH_DIGITS else None
 
 
 def _is_start(piece: Piece | None) -> bool:
@@ -213,20 +235,19 @@ def _whole_frames(content: _Content, max_record_bytes: int) -> list[Frame]:
     frames: list[Frame] = []
     data, at, size = content.data, content.at, len(content.data)
     offset, is_plain = content.place()
-    with memoryview(data) as view:
-        while header := _HEADER.match(data, at, at + MAX_HEADER_BYTES):
-            start_content = header.end()
-            end = start_content + int(header[1])
-            next_at = end + len(_BLANK)
-            if not data.startswith(_BLANK + BEGINS, end) and not (
-                next_at == size and data.endswith(_BLANK) and content.is_followed()
-            ):
-                break
-            if end - at > max_record_bytes:
-                break
-            place = offset + at if is_plain else offset
-            frames.append(Frame(place, bytes(view[at:end]), start_content - at))
-            at = next_at
+    view = memoryview(data)
+    while header := _usual_header(data, at):
+        end = at + sum(header)
+        next_at = end + len(_BLANK)
+        if not data.startswith(_BLANK + BEGINS, end) and not (
+            next_at == size and data.endswith(_BLANK) and content.is_followed()
+        ):
+            break
+        if end - at > max_record_bytes:
+            break
+        place = offset + at if is_plain else offset
+        frames.append(Frame(place, view[at:end], header[0]))
+        at = next_at
     content.at = at
     return frames
 
