@@ -36,6 +36,9 @@ _TAG = re.compile(rb"<(?:!--|(?i:meta)(?=[\s/])|/?[a-zA-Z][^\s>]*|[!/?])")
 _ATTRIBUTE = re.compile(
     rb"[\s/]*+(?:>|([^\s/>][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*)))?)"
 )
+_REST_OF_TAG = re.compile(  # what `_attributes` reads
+    rb"(?:[\s/]*+[^\s/>][^\s/>=]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]*))?)*+[\s/]*+>"
+)
 _CHARSET = re.compile(
     rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\"'\s;][^\s;]*))", re.IGNORECASE
 )
@@ -117,9 +120,12 @@ def prescan(data: bytes) -> str | None:
             at = head.find(b">", at) + 1
             if not at:
                 return None
+        elif tag != b"<meta":
+            rest = _REST_OF_TAG.match(head, at)
+            at = rest.end() if rest else len(head)
         else:
             attributes, at = _attributes(head, at)
-            if tag == b"<meta" and (codec := _of_meta(attributes)):
+            if codec := _of_meta(attributes):
                 return "utf-8" if codec.startswith("utf-16") else codec  # it was read as ASCII
     return None
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipelines.ingest import page_encoding
 from pipelines.ingest.page_encoding import codec_of, decode_page, find_codec, prescan
 
 
@@ -64,3 +67,12 @@ def test_html5lib_agrees_on_what_pages_declare(shared_data: Path) -> None:
         declared = find_codec(data, None)[0] if data[:3] == b"\xef\xbb\xbf" else prescan(data)
         assert (declared or "cp1252") == codec_of(label), data
     assert len(cases) == 82
+
+
+PARTS = [b"a", b" ", b"=", b'"', b"'", b"/", b">", b"\n", b"<", b'x="y"', b"z='>'", b" c=d"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=14).map(b"".join))
+def test_a_tag_that_declares_nothing_ends_where_its_attributes_do(tag: bytes) -> None:
+    rest = page_encoding._REST_OF_TAG.match(tag)
+    assert (rest.end() if rest else len(tag)) == page_encoding._attributes(tag, 0)[1]
