@@ -8,7 +8,7 @@ Receipts and manifests carry a seal, the digest of their own content, so that da
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -243,13 +243,19 @@ def write_receipt(storage: Storage, receipt: Receipt) -> bool:
     return storage.create_json(name, sealed(asdict(receipt)))
 
 
-def write_manifest(storage: Storage, dataset: Dataset) -> None:
-    """Write a dataset's manifest, if it does not stand there already."""
+def write_manifest(storage: Storage, dataset: Dataset, settled_from: Collection[str] = ()) -> None:
+    """Write a dataset's manifest, if it does not stand there already.
+
+    ``settled_from`` are partitions that are not in the dataset, but that the next run looks at to
+    know which are: they live as long as it does.
+    """
     parts = [
         {"key": part.key, "fingerprint": part.fingerprint, "digest": part.digest}
         for part in dataset.parts
     ]
     value = {"step": dataset.step, "digest": dataset.digest, "rows": asdict(dataset.rows)}
+    if settled_from:
+        value["settled_from"] = list(settled_from)
     name, body = manifest_name(dataset.step, dataset.fingerprint), sealed({**value, "parts": parts})
     if not storage.create_json(name, body) and storage.read_json_or_none(name) != body:
         storage.replace_json(name, body)  # a damaged one: what it should say is known

@@ -197,11 +197,12 @@ def _named_by(
         value = storage.read_json(name)
         if value is None:
             raise Damaged(f"The manifest {name} is missing in {storage.url}")
-        parts = unsealed(value, f"The manifest {name} in {storage.url}", "")["parts"]
+        body = unsealed(value, f"The manifest {name} in {storage.url}", "")
     except Damaged:
         notes.append(f"All of {one.step} was kept, because its manifest {name} cannot be read.")
         return {part for part in inventory.partitions() if part.step == one.step}
-    return {Identity(one.step, part["fingerprint"]) for part in parts}
+    named = [*(part["fingerprint"] for part in body["parts"]), *body.get("settled_from", [])]
+    return {Identity(one.step, fingerprint) for fingerprint in named}
 
 
 def _garbage(storage: Storage, inventory: Inventory, alive: _Alive, old_before: float) -> Garbage:

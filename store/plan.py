@@ -38,11 +38,15 @@ class PartPlan:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """A step's partitions in order. ``pending_on`` names an upstream step that must run first."""
+    """A step's partitions in order. ``pending_on`` names an upstream step that must run first.
+
+    ``settled_from`` are the fingerprints of partitions that `settle` replaced by others.
+    """
 
     node: Node
     parts: tuple[PartPlan, ...]
     pending_on: str | None = None
+    settled_from: tuple[str, ...] = ()
 
     def missing(self) -> list[PartPlan]:
         """Return the partitions that do not exist yet."""
@@ -118,7 +122,12 @@ def settle(storage: Storage, plan: NodePlan) -> NodePlan:
         for part, before, source in zip(plan.parts, given, step.settle(given, stored), strict=True)
     ]
     check_present(storage, plan.node.name, [part.receipt for part in parts if part.receipt])
-    return replace(plan, parts=tuple(parts))
+    replaced = [
+        before.task.fingerprint
+        for part, before in zip(parts, plan.parts, strict=True)
+        if part is not before and before.task
+    ]
+    return replace(plan, parts=tuple(parts), settled_from=(*plan.settled_from, *replaced))
 
 
 def _plan_part(storage: Storage, node: Node, draft: _Draft, code: dict[str, str]) -> PartPlan:

@@ -117,7 +117,7 @@ class Runner:
             self._tell_start(settled)
         complete, num_ours = self._complete(settled)
         dataset = Dataset(plan.node.name, tuple(complete.reused()))
-        write_manifest(self.storage, dataset)
+        write_manifest(self.storage, dataset, complete.settled_from)
         seconds = round(time.perf_counter() - started, 4)
         result = StepResult(complete, dataset, num_computed + num_ours, seconds, tuple(notes))
         if self._progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,11 +19,14 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP
 from pipelines.ingest.repeated_keys import REASON, SETTING, set_aside_repeated
 from store.datasets import Dataset, StoredPart
+from store.gc import collect_garbage
 from store.graph import Node
 from store.plan import plan_node
 from store.runner import Runner
+from store.runs import StepRecord, begin_run, save_run
 from store.step import SourcePart
 from store.storage import Storage
+from store.verify import verify
 
 
 class Held:
@@ -129,3 +133,23 @@ def test_the_order_of_arrival_decides_nothing(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.jsonl").unlink()  # then the other is the first again
     alone, storage = ingest(tmp_path / "in", tmp_path / "home")
     assert texts_of(alone, storage) == ["y of b.jsonl", "z of b.jsonl"]
+
+
+def test_after_garbage_is_collected_nothing_has_to_be_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "in", "a.jsonl", "x", "y")
+    write(tmp_path / "in", "b.jsonl", "y", "z")
+    write(tmp_path / "in", "gone.jsonl", "w")
+    ingest(tmp_path / "in", tmp_path / "home")
+    (tmp_path / "in" / "gone.jsonl").unlink()
+    for _ in range(2):  # what a first run finds, a second one knows already
+        dataset, storage = ingest(tmp_path / "in", tmp_path / "home")
+    run = begin_run(storage, "mine", {}, "mine-1")
+    record = StepRecord("ingest", "fresh", "", 0, 0, 0, 0, 0, 0, 0, 0.0, 0, dataset.fingerprint)
+    save_run(storage, replace(run, state="done", steps=(record,)))
+    report = collect_garbage(storage, delete=True, min_age_seconds=-10)
+    assert report.num_deleted > 0
+    config = IngestConfig("files", path=str(tmp_path / "in"), max_bundle_file_bytes=1)
+    plan = plan_node(storage, Node(STEP, config, {}), {})
+    assert plan.is_fresh()
+    assert plan.dataset() == dataset
+    assert not verify(storage).is_damaged()
