@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
+from catalog.opened import INGEST
 from catalog.relations import ask_rows
 from data_contracts.documents import hash_text
 
@@ -36,13 +38,22 @@ class Found:
     rows: tuple[dict[str, Any], ...]
 
 
-def find_documents(connection: duckdb.DuckDBPyConnection, asked: str) -> Found:
-    """Find rows of the view ``ingest`` by id, place or text; with the start of their text."""
+def find_documents(
+    connection: duckdb.DuckDBPyConnection, asked: str, sources: Sequence[str] = (INGEST,)
+) -> Found:
+    """Find rows of some views of `DOCUMENTS` by id, place or text; with the start of their text.
+
+    Each row names the view that it is of as its ``step``.
+    """
     asked = _readable(asked)
+    documents = " UNION ALL ".join(
+        f"SELECT '{view}' AS step, {_COLUMNS} FROM {view}" for view in sources
+    )
     for way, condition in _WAYS:
         params = {"asked": asked, "text_hash": hash_text(asked)}
         used = {name: value for name, value in params.items() if f"${name}" in condition}
-        rows = ask_rows(connection, _DOCUMENTS_SQL.format(condition=condition), **used)
+        sql = _DOCUMENTS_SQL.format(documents=documents, condition=condition)
+        rows = ask_rows(connection, sql, **used)
         if rows:
             return _found(way, [_with_text(connection, row) for row in rows])
     return Found(None, 0, ())
@@ -63,7 +74,8 @@ def _readable(asked: str) -> str:
 
 def _with_text(connection: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> dict[str, Any]:
     """Add the start of a document's text, reading the text of its partition alone."""
-    (text,) = ask_rows(connection, _TEXT_SQL, part=row["part"], doc_id=row["doc_id"])
+    sql = _TEXT_SQL.format(view=row["step"])
+    (text,) = ask_rows(connection, sql, part=row["part"], doc_id=row["doc_id"])
     return {**row, **text}
 
 
@@ -74,15 +86,17 @@ def _found(way: str | None, rows: list[dict[str, Any]]) -> Found:
     return Found(way, num_found, tuple(rows))
 
 
+_COLUMNS = "doc_id, source, uri, record_key, url, text, text_hash, part"
+
 _DOCUMENTS_SQL = f"""
-    SELECT doc_id, source, uri, record_key, url, part, count(*) OVER () AS num_found
-    FROM ingest WHERE {{condition}}
+    SELECT step, doc_id, source, uri, record_key, url, part, count(*) OVER () AS num_found
+    FROM ({{documents}}) WHERE {{condition}}
     ORDER BY source, uri, record_key LIMIT {MAX_FOUND}
 """
 
 _TEXT_SQL = """
     SELECT substr(text, 1, 200) AS text_start, length(text) AS num_chars
-    FROM ingest WHERE part = $part AND doc_id = $doc_id LIMIT 1
+    FROM {view} WHERE part = $part AND doc_id = $doc_id LIMIT 1
 """
 
 _QUARANTINE_SQL = f"""

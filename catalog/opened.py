@@ -27,6 +27,7 @@ from store.step import QUARANTINE
 from store.storage import Storage
 
 INGEST = "ingest"
+CONVERSATIONS = "read_conversations"
 CURATED = "materialize"
 SPLITS = ("train", "heldout")
 

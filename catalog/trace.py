@@ -11,7 +11,7 @@ import duckdb
 
 from catalog.clusters import CHOICE, clusters_of
 from catalog.find import Found, find_documents, find_quarantined
-from catalog.opened import CURATED, INGEST, OpenedRun
+from catalog.opened import CONVERSATIONS, CURATED, INGEST, OpenedRun
 from catalog.relations import ask_rows, connect, quoted
 from catalog.retirements import REMOVED
 from catalog.trace_text import format_trace
@@ -22,7 +22,8 @@ from store.storage import Storage
 __all__ = ["format_trace", "trace"]
 
 SIGNALS = "compute_signals"
-NO_FATES = ("index_heldout", "read_published")  # they name documents and decide about none
+# Where documents begin; and steps that name documents and decide about none.
+NOT_ASKED = (INGEST, CONVERSATIONS, "index_heldout", "read_published")
 
 
 def trace(
@@ -49,7 +50,8 @@ def trace(
     opened = OpenedRun(storage, run)
     opened.dataset(INGEST)
     with connect(opened.views) as connection:
-        documents = find_documents(connection, asked)
+        sources = [step for step in (INGEST, CONVERSATIONS) if step in opened.views]
+        documents = find_documents(connection, asked, sources)
         quarantined = find_quarantined(connection, asked)
         if not documents.rows and not quarantined.rows:
             raise NotFound(
@@ -78,7 +80,7 @@ class _Traces:
         rules: Mapping[str, str],
     ) -> None:
         self._connection, self._opened, self._rules = connection, opened, rules
-        self._steps = [step for step in opened.steps() if step not in (INGEST, *NO_FATES)]
+        self._steps = [step for step in opened.steps() if step not in NOT_ASKED]
         self._columns = {step: set(opened.views[step].schema.names) for step in self._steps}
 
     def of(self, found: Found) -> list[dict[str, Any]]:
@@ -138,7 +140,7 @@ class _Traces:
     ) -> dict[str, Any]:
         mine = {step: found[document["doc_id"]] for step, found in rows.items()
                 if document["doc_id"] in found}  # fmt: skip
-        fates = [_fate(INGEST, {}, self._rules)]
+        fates = [_fate(document["step"], {}, self._rules)]
         for step in self._steps:
             error = set_aside.get((document["doc_id"], step))
             if error is not None:
@@ -148,7 +150,7 @@ class _Traces:
                 fates.append(_fate(step, mine[step], self._rules))
         lost = next((fate for fate in fates if fate["fate"] != "kept"), None)
         sides = [row["split"] for row in mine.values() if "split" in row]  # the last one holds
-        told = {name: value for name, value in document.items() if name != "part"}
+        told = {name: value for name, value in document.items() if name not in ("part", "step")}
         if lost and lost["reason"] == REMOVED:
             told["text_start"] = ""  # a removed text is shown nowhere
         return {

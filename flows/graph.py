@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from data_contracts.errors import RecipeError
+from flows.conversations import packing_conversations
 from flows.machine import with_threads
 from flows.recipe import Recipe
 from flows.repeats_graph import dropping_repeats
@@ -12,6 +13,7 @@ from flows.source_tables import ingesting, with_priorities
 from flows.variants import (
     finetuning,
     finetuning_variants,
+    instructing,
     pretraining,
     pretraining_variants,
     step_name,
@@ -62,7 +64,8 @@ def build_graph(recipe: Recipe, home: str = "") -> Graph:
     Raises:
         RecipeError: if ``run.until`` is no step of the recipe.
     """
-    nodes = [*_curating(recipe, home), *_tokenizing(recipe), *_labelling(recipe)]
+    nodes = [*_curating(recipe, home), *_tokenizing(recipe)]
+    nodes += [*packing_conversations(recipe), *_labelling(recipe)]
     until = recipe.run.until
     if until not in [node.name for node in nodes]:
         nodes += [*_training(recipe), *_judging(recipe)]
@@ -184,7 +187,8 @@ def _training(recipe: Recipe) -> list[Node]:
         "supervised": [],
     }
     nodes = [pretraining(recipe.pretrain), *judging[recipe.pretrain.objective]]
-    return [*nodes, *pretraining_variants(recipe)]
+    taught = [instructing(recipe.instruct)] if recipe.conversations.path else []
+    return [*nodes, *taught, *pretraining_variants(recipe)]
 
 
 def _labelling(recipe: Recipe) -> list[Node]:

@@ -13,9 +13,9 @@ from flows.deployed_run import run_name_of_flow_run
 from flows.session import DEFAULT_HOME
 from flows.stages import run_stage
 
-TOKENIZE = ("train_tokenizer", "pack_tokens")
+TOKENIZE = ("train_tokenizer", "pack_tokens", "read_conversations", "pack_messages")
 LABEL = ("read_labels", "pack_labels", "score_baseline")
-PRETRAIN = ("pretrain", "score_heldout", "sample_texts")
+PRETRAIN = ("pretrain", "score_heldout", "sample_texts", "instruct")
 JUDGE = ("finetune", "evaluate")
 
 
@@ -26,7 +26,7 @@ def tokenize_documents(
     settings: Sequence[str] = (),
     run: str | None = None,
 ) -> None:
-    """Train a tokenizer and pack token shards."""
+    """Train a tokenizer and pack token shards, of conversations too."""
     run_stage(TOKENIZE, recipe, home, settings, run)
 
 
@@ -48,7 +48,7 @@ def pretrain_model(
     settings: Sequence[str] = (),
     run: str | None = None,
 ) -> None:
-    """Train a model on the shards, score it on held-out text, let it write."""
+    """Train a model on the shards, score it on held-out text, let it write, teach it to answer."""
     run_stage(PRETRAIN, recipe, home, settings, run)
 
 

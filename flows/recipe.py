@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_contracts.errors import NotFound, RecipeError, UsageError
+from flows.conversations import check_conversations
 from flows.source_tables import as_tables, check_sources
 from flows.values import build
 from flows.variants import check_variants, inherit
@@ -30,6 +31,7 @@ from pipelines.ingest.ingest import IngestConfig
 from pipelines.labels.config import LabelsConfig
 from pipelines.labels.score_baseline import BaselineConfig
 from pipelines.materialize import MaterializeConfig
+from pipelines.messages.config import ConversationsConfig
 from pipelines.policies.expressions import known_signal
 from pipelines.remove_requested import RemovalsConfig
 from pipelines.signals.registry import ALL_SIGNALS, with_asked
@@ -105,6 +107,8 @@ class Recipe:
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     variants: tuple[tuple[str, PretrainConfig], ...] = ()
+    conversations: ConversationsConfig = field(default_factory=ConversationsConfig)
+    instruct: PretrainConfig = field(default_factory=PretrainConfig)
     heldout: ScoreConfig = field(default_factory=ScoreConfig)
     samples: SampleConfig = field(default_factory=SampleConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
@@ -173,6 +177,7 @@ def recipe_from_plain(plain: dict[str, Any]) -> Recipe:
     """
     recipe = _with_signals(build(Recipe, inherit(plain), "the recipe"))
     check_variants(recipe)
+    check_conversations(recipe)
     check_sources(recipe)
     if recipe.run.workers < 0:
         raise RecipeError(f"run.workers is {recipe.run.workers}; 0 means one per core.")

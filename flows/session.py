@@ -39,6 +39,7 @@ from store.runs import Run, StepRecord, begin_run, save_run
 from store.storage import Storage
 
 DEFAULT_HOME = "millrace-home"
+_SECTIONS = {"read_labels": "labels", "read_conversations": "conversations"}  # of sources
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Session:
         known = {i: dataset for i, dataset in inputs.items() if dataset is not None}
         prove_and_record(self.storage, node, result.dataset, known)
         if node.step.kind == "source" and not result.dataset.parts:
-            section = "labels" if name == "read_labels" else name
+            section = _SECTIONS.get(name, name)
             raise InputError(f"{name} found nothing to read; look at the recipe's [{section}].")
 
     def _hold(self, record: StepRecord, dataset: Dataset) -> None:

@@ -19,6 +19,7 @@ from training.finetune_config import ARMS as FINETUNED_ARMS
 from training.start import with_start
 from training.steps.evaluate import ARMS
 from training.steps.finetune import STEP as FINETUNE
+from training.steps.instruct import STEP as INSTRUCT
 from training.steps.pretrain import STEP as PRETRAIN
 
 if TYPE_CHECKING:
@@ -28,16 +29,24 @@ PER_VARIANT = ("pretrain", "finetune")  # the steps that each variant has for it
 
 _NAME = re.compile("[a-z][a-z0-9]*")
 _OF_ONE_OBJECTIVE = {"objective", "shape"}
+_OF_TEXT = {"packing", "source_weights", "init_from", "init_digest", "tensorboard_folder"}
 
 
 def inherit(plain: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe's plain values with each variant's settings above those of ``[pretrain]``.
 
-    What belongs to one objective alone is not taken over by a variant of another.
+    What belongs to one objective alone is not taken over by a variant of another. Where there are
+    conversations, ``[instruct]`` takes over what it lacks, but for what `_OF_TEXT` names.
     """
     variants = plain.get("variants")
     base = plain.get("pretrain", {})
-    if not isinstance(variants, dict) or not isinstance(base, dict):
+    own = plain.get("instruct", {})
+    if not isinstance(base, dict):
+        return plain
+    if plain.get("conversations") and isinstance(own, dict):
+        taken = {k: v for k, v in base.items() if k not in _OF_TEXT}
+        plain = {**plain, "instruct": {"packing": "best_fit", **taken, **own}}
+    if not isinstance(variants, dict):
         return plain
     merged = {}
     for name, own in variants.items():
@@ -95,6 +104,12 @@ def pretraining(config: PretrainConfig, variant: str = "") -> Node:
     }
     named = replace(PRETRAIN, name=step_name(PRETRAIN.name, variant))
     return Node(named, on_this_machine(with_start(config)), inputs)
+
+
+def instructing(config: PretrainConfig) -> Node:
+    """Return the step that teaches the recipe's model to answer."""
+    inputs = {"tokens": "pack_messages", "tokenizer": "train_tokenizer", "model": "pretrain"}
+    return Node(INSTRUCT, on_this_machine(config), inputs)
 
 
 def pretraining_variants(recipe: Recipe) -> list[Node]:

@@ -26,7 +26,7 @@ _SHARD_COLUMNS = ("shard", "token_offset", "num_tokens")
 def token_ids_outside(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
     """Count the tokens of a partition's shards that are no ids of their vocabulary."""
     check_arguments("token_ids_outside", arguments, ())
-    return _of_shards(part, _outside)
+    return _of_shards(part, _outside, ())
 
 
 def shards_unlike_rows(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
@@ -35,7 +35,7 @@ def shards_unlike_rows(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally
     A document's tokens begin with BOS and end with EOS, and its row has their number.
     """
     check_arguments("shards_unlike_rows", arguments, ())
-    return _of_shards(part, _unlike)
+    return _of_shards(part, _unlike, _SHARD_COLUMNS)
 
 
 def tokenizers_broken(part: CheckedPart, arguments: Mapping[str, Any]) -> Tally:
@@ -92,8 +92,10 @@ def _unclean(texts: pa.Array) -> list[int]:
     return np.union1d(empty, rows).tolist()
 
 
-def _of_shards(part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally]) -> Tally:
-    """Open the shards of a stored partition and count in them."""
+def _of_shards(
+    part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally], columns: tuple[str, ...]
+) -> Tally:
+    """Open the shards of a stored partition and count in them, beside some columns of its rows."""
     if part.stored is None:
         return Tally(kept=False, problem="its shards are not here")
     with tempfile.TemporaryDirectory(prefix="millrace-check-") as folder:
@@ -101,7 +103,7 @@ def _of_shards(part: CheckedPart, count: Callable[[ShardSet, pa.Table], Tally]) 
             source = part.stored.file(name, Path(folder))
             if source.parent != Path(folder):
                 (Path(folder) / name).symlink_to(source)
-        return count(open_shards([Path(folder)]), part.read(["doc_id", *_SHARD_COLUMNS]))
+        return count(open_shards([Path(folder)]), part.read(["doc_id", *columns]))
 
 
 def _outside(shards: ShardSet, rows: pa.Table) -> Tally:

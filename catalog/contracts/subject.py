@@ -36,6 +36,7 @@ DATASETS = {
     "materialize": "curated",
     "train_tokenizer": "tokenizer",
     "pack_tokens": "tokens",
+    "pack_messages": "messages",
     "pack_labels": "labelled",
 }
 STEPS = {name: step for step, name in DATASETS.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -20,6 +20,7 @@ _LEFT_OUT = "_left_out"
 _TYPES = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", list: "a list"}
 
 Fields = dict[str, Any]
+TakeText = Callable[[Fields, IngestConfig], tuple[str, int]]  # raises ValueError if there is none
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,27 @@ class Read:
     num_repairs: int = 0
 
 
-def make_record(fields: Fields, read: Read, config: IngestConfig) -> Item:
+def take_text(fields: Fields, config: IngestConfig) -> tuple[str, int]:
+    """Take the text out of a record's fields; return it and how many characters were repaired.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    name, num_repairs = config.text_field, 0
+    text = _declared(fields, name)
+    if text is None and _holder(fields, name) is None:
+        raise ValueError(f"no field {name!r}")
+    if isinstance(text, bytes):
+        text, num_repairs = decode(text, config)
+    if not isinstance(text, str):
+        raise ValueError(f"the field {name!r} is {type_name(text)}, not a string")
+    _drop(fields, name)
+    return text, num_repairs
+
+
+def make_record(
+    fields: Fields, read: Read, config: IngestConfig, take: TakeText = take_text
+) -> Item:
     """Return the record that some fields make, or why they make none; takes ``fields`` apart.
 
     Its key is the declared id (a string or an integer), else the ordinal one. Fields that have no
@@ -42,7 +63,7 @@ def make_record(fields: Fields, read: Read, config: IngestConfig) -> Item:
     A dotted name, such as ``page.text``, is a key of that name or else leads into an object.
     """
     try:
-        text, num_repairs = _take_text(fields, config)
+        text, num_repairs = take(fields, config)
     except ValueError as error:
         return Unreadable(read.origin, str(error), read.raw)
     others = take_others(fields, config)
@@ -116,19 +137,6 @@ def _drop(fields: Fields, name: str) -> None:
         return
     holder, key = _holder(fields, name) or ({}, "")
     holder.pop(key, None)
-
-
-def _take_text(fields: Fields, config: IngestConfig) -> tuple[str, int]:
-    name, num_repairs = config.text_field, 0
-    text = _declared(fields, name)
-    if text is None and _holder(fields, name) is None:
-        raise ValueError(f"no field {name!r}")
-    if isinstance(text, bytes):
-        text, num_repairs = decode(text, config)
-    if not isinstance(text, str):
-        raise ValueError(f"the field {name!r} is {type_name(text)}, not a string")
-    _drop(fields, name)
-    return text, num_repairs
 
 
 def decode(data: bytes, config: IngestConfig) -> tuple[str, int]:

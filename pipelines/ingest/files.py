@@ -37,7 +37,7 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
         RecipeError: if no path is given.
         InputError: if the source is missing, unreadable, or holds nothing that can be read.
     """
-    root = _root(config.path)
+    root = root_of(config.path)
     found = sorted(root.walk())
     paths = [path for path, is_file in found if is_file and recognise(path, config.format)]
     ignored = sorted({path for path, _ in found}.difference(paths))
@@ -99,13 +99,13 @@ def _with_pages(items: Iterator[Item | Pending]) -> Iterator[Item]:
 def _open_items(
     part: SourcePart, config: IngestConfig, facts: dict[str, Any], scratch: Path | None
 ) -> Iterator[Item | Pending]:
-    root = _root(config.path)
+    root = root_of(config.path)
     for file in part.files:
         with root.open(file, scratch) as stream:
             named = recognise(file.path, config.format)
             if named is None:
                 raise InputError(f"{file.path} has no format that is read; run again.")
-            place = _place(file, config)
+            place = place_of(file, config)
             if _is_lines(named):
                 yield from jsonl.read(stream, place, config, facts, file.start)
             else:
@@ -116,7 +116,8 @@ def _open_items(
                     yield from read_format(named.format, content, place, config, facts)
 
 
-def _root(path: str) -> Root:
+def root_of(path: str) -> Root:
+    """Return the files that a path names; raises RecipeError or InputError if it names none."""
     if not path:
         raise RecipeError("ingest.path is empty; name the folder to read: --set ingest.path=DIR.")
     if path == "-":
@@ -129,7 +130,8 @@ def _is_lines(named: Named | None) -> bool:
     return named == Named(format="jsonl")
 
 
-def _place(file: SourceFile, config: IngestConfig) -> Place:
+def place_of(file: SourceFile, config: IngestConfig) -> Place:
+    """Return where a listed file stands."""
     uri = shown(file.path)
     key = range_name(file.path, file.start) if file.start else uri
     folder = {"folder": uri.split("/")[0]} if "/" in uri else {}

@@ -10,7 +10,15 @@ from typing import Any, BinaryIO
 
 from pipelines.ingest.compressed import BrokenStream
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.fields import Fields, Read, decode, make_record, type_name
+from pipelines.ingest.fields import (
+    Fields,
+    Read,
+    TakeText,
+    decode,
+    make_record,
+    take_text,
+    type_name,
+)
 from pipelines.ingest.lines import Line, LineCount, LineFramer, Stretch
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Unreadable
@@ -24,25 +32,30 @@ _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 
 
 def read(
-    stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any], start: int = 0
+    stream: BinaryIO,
+    place: Place,
+    config: IngestConfig,
+    facts: dict[str, Any],
+    start: int = 0,
+    take: TakeText = take_text,
 ) -> Iterator[Item]:
     """Yield the record of each line that is not blank, in order.
 
     ``start`` is the offset of a range of a file. What follows a break in the stream, begun line
-    included, is one record.
+    included, is one record. ``take`` makes a text of its fields.
     """
     count, framer = LineCount(), LineFramer(config.max_record_bytes, start)
     broken = None
     try:
         for piece in framer.pieces(count.watch(blocks_of(stream))):
-            yield from _of_piece(piece, framer, place, config)
+            yield from _of_piece(piece, framer, place, config, take)
     except BrokenStream as error:
         broken = str(error)
     last = framer.rest()
     if broken is not None:
         yield broken_tail(framer, last, place.uri, broken)
     elif last is not None and not last.is_blank:
-        yield _of_line(last, place, config)
+        yield _of_line(last, place, config, take)
     facts["records_framed"] += count.num_lines + (broken is not None and not count.is_inside)
 
 
@@ -53,24 +66,30 @@ def broken_tail(framer: LineFramer, last: Line | None, uri: str, error: str) -> 
 
 
 def _of_piece(
-    piece: Line | Stretch, framer: LineFramer, place: Place, config: IngestConfig
+    piece: Line | Stretch, framer: LineFramer, place: Place, config: IngestConfig, take: TakeText
 ) -> Iterator[Item]:
-    if isinstance(piece, Stretch) and len(piece.data) >= MIN_SCANNED_BYTES:
+    scanned = take is take_text and len(piece.data) >= MIN_SCANNED_BYTES
+    if isinstance(piece, Stretch) and scanned:
         from pipelines.ingest.simple_lines import read_stretch
 
         yield from read_stretch(piece, framer, place, config)
         return
     for line in [piece] if isinstance(piece, Line) else framer.lines_of(piece):
         if not line.is_blank:
-            yield _of_line(line, place, config)
+            yield _of_line(line, place, config, take)
 
 
-def _of_line(line: Line, place: Place, config: IngestConfig) -> Item:
-    return parse_line(line, place.uri, f"{place.key}#{line.ordinal}", place.labels, config)
+def _of_line(line: Line, place: Place, config: IngestConfig, take: TakeText) -> Item:
+    return parse_line(line, place.uri, f"{place.key}#{line.ordinal}", place.labels, config, take)
 
 
 def parse_line(
-    line: Line, uri: str, ordinal_key: str, labels: Mapping[str, str], config: IngestConfig
+    line: Line,
+    uri: str,
+    ordinal_key: str,
+    labels: Mapping[str, str],
+    config: IngestConfig,
+    take: TakeText = take_text,
 ) -> Item:
     """Return the record of a line, as `make_record` makes it, or why there is none."""
     origin, raw = Origin(uri, line.offset, "byte"), line.data[:RAW_BYTES]
@@ -82,7 +101,7 @@ def parse_line(
         fields = load_object(text, config.text_field)
     except ValueError as error:
         return Unreadable(origin, str(error), raw)
-    return make_record(fields, Read(origin, raw, ordinal_key, labels, num_repairs), config)
+    return make_record(fields, Read(origin, raw, ordinal_key, labels, num_repairs), config, take)
 
 
 def too_long(num_bytes: int, config: IngestConfig) -> str:

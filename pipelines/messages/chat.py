@@ -18,7 +18,7 @@ import numpy as np
 
 from data_contracts.errors import InputError
 from data_contracts.tokenizer import Tokenizer
-from pipelines.messages.conversations import Conversation, SetAside, Turn
+from pipelines.messages.conversations import Conversation, Turn
 from pipelines.tokenizer.model_proto import PieceType, read_spec
 
 
@@ -43,6 +43,18 @@ class Sample:
     ids: np.ndarray
     mask: np.ndarray
     num_bytes: int
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A part of a conversation that is in no sample, why, and the tokens that it would have.
+
+    Reasons: ``messages.too_long`` (one exchange does not fit), ``messages.unanswered``.
+    """
+
+    name: str
+    reason: str
+    num_tokens: int
 
 
 @dataclass(frozen=True)
@@ -93,12 +105,13 @@ class ChatTemplate:
                 f"give it an answer."
             )
         first = parts[:1] if parts[0].role == "system" else []
-        room = max_tokens - 2 - sum(len(part.ids) for part in first)
-        for group in _groups(_exchanges(parts[len(first) :]), room):
-            if isinstance(group, str):
-                yield SetAside(conversation.name, group)
+        around = 2 + _size(first)
+        for group in _groups(_exchanges(parts[len(first) :]), max_tokens - around):
+            num_tokens = around + _size(group)
+            if num_tokens > max_tokens:
+                yield SetAside(conversation.name, "messages.too_long", num_tokens)
             elif not any(part.mask.any() for part in group):
-                yield SetAside(conversation.name, "messages.unanswered")
+                yield SetAside(conversation.name, "messages.unanswered", num_tokens)
             else:
                 yield self._sample(conversation.name, [*first, *group])
 
@@ -126,18 +139,17 @@ def _exchanges(parts: list[_Part]) -> list[list[_Part]]:
     return runs
 
 
-def _groups(exchanges: list[list[_Part]], room: int) -> Iterator[list[_Part] | str]:
-    """Yield as many exchanges as have room together, in order; a reason for one that has none."""
+def _groups(exchanges: list[list[_Part]], room: int) -> Iterator[list[_Part]]:
+    """Yield as many exchanges as have room together, in order; one that has none by itself."""
     group: list[_Part] = []
-    used = 0
     for exchange in exchanges:
-        size = sum(len(part.ids) for part in exchange)
-        if group and used + size > room:
+        if group and _size(group) + _size(exchange) > room:
             yield group
-            group, used = [], 0
-        if size > room:
-            yield "messages.too_long"
-        else:
-            group, used = group + exchange, used + size
+            group = []
+        group = group + exchange
     if group:
         yield group
+
+
+def _size(parts: list[_Part]) -> int:
+    return sum(len(part.ids) for part in parts)

@@ -1,134 +1,145 @@
-"""pack_messages: files of conversations and a tokenizer -> a folder of token shards with masks.
+"""pack_messages: conversations and a tokenizer -> token shards with masks, and a row for each.
 
-One shard a file, in the order of the files and of their lines. Stands beside `pack_tokens`; what it
-writes is opened by `data_contracts.shards.open_shards` and trained on as any other shards, with
-``packing = "one_per_row"`` or ``"best_fit"``.
+Stands beside `pack_tokens`: each partition becomes two shards, ``train`` and ``heldout``, with a
+mask of what a model is asked for (`pipelines.messages.chat`). A conversation is one sample or,
+where it is long, several; one of which nothing fits is dropped with the reason. Equal ones are on
+one side.
 """
 
 from __future__ import annotations
 
-import gzip
-import shutil
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
 from dataclasses import dataclass, field
-from gzip import GzipFile
-from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from data_contracts.errors import InputError, NotFound, UsageError
-from data_contracts.shards import write_index, write_shard
-from data_contracts.tokenizer import Tokenizer
-from pipelines.messages.chat import ChatConfig, ChatTemplate, Sample
-from pipelines.messages.conversations import MAX_LINE_BYTES, SetAside, read_conversations
+from data_contracts.errors import InputError
+from data_contracts.messages import PACKED_MESSAGES
+from data_contracts.shards import MASK, ShardEntry, file_names, write_index, write_shard
+from data_contracts.tokenizer import Tokenizer, tokenizer_of
+from pipelines.messages.chat import ChatTemplate, Sample, SetAside
+from pipelines.messages.config import ConversationsConfig
+from pipelines.messages.conversations import Conversation, turns_of
+from store.step import Inputs, Output, Step
+
+VERSION = 1
+
+SPLITS = ("train", "heldout")
 
 
 @dataclass
-class Packed:
-    """What packing came to: each sample's name in the order of the shards, and what is in none."""
+class _Side:
+    """The samples of one side so far, in order."""
 
-    names: list[str] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)
-    num_lines: int = 0
+    samples: list[Sample] = field(default_factory=list)
     num_tokens: int = 0
-    num_asked: int = 0
 
 
-def pack_messages(
-    files: Sequence[Path],
-    tokenizer: Tokenizer,
-    folder: Path,
-    *,
-    max_tokens: int,
-    chat: ChatConfig | None = None,
-) -> Packed:
-    """Write the conversations of ``.jsonl`` and ``.jsonl.gz`` files to a new folder of shards.
-
-    No sample is longer than ``max_tokens``, BOS and EOS among them: rows hold one more than a
-    model's context, so ``context_tokens`` + 1 is the most that one row can take. Nothing lies in
-    ``folder`` before all does.
+def pack_messages(inputs: Inputs, config: ConversationsConfig) -> Output:
+    """Write the shards of a partition; one row per conversation, in their order.
 
     Raises:
-        UsageError: if the folder exists, or ``max_tokens`` can hold no exchange.
-        NotFound: if a file is missing.
-        InputError: if a sample trains on nothing, if none is left, if a file is not what its name
-            says, or if the tokenizer lacks a mark.
+        InputError: if nothing in a conversation would be asked for, if a character has neither
+            piece nor bytes, or if the tokenizer lacks a mark.
     """
-    if folder.exists():
-        raise UsageError(f"{folder} exists; name a folder that does not, or remove it.")
-    if max_tokens < 8:
-        raise UsageError(f"max_tokens is {max_tokens}; give 8 or more.")
-    template = ChatTemplate(tokenizer, chat or ChatConfig())
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        packed = _write(files, template, tokenizer, unfinished, max_tokens)
-        unfinished.rename(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return packed
+    if inputs.scratch is None:
+        raise ValueError("pack_messages writes files and needs a folder to write them in")
+    tokenizer = tokenizer_of(inputs.table("tokenizer"))
+    template = ChatTemplate(tokenizer, config.marks)
+    documents = inputs.one("conversations").table(["doc_id", "record_key", "text", "text_hash"])
+    sides = {split: _Side() for split in SPLITS}
+    rows = [_row(document, template, config, sides) for document in documents.to_pylist()]
+    entries = [_write(inputs.scratch, split, sides[split], tokenizer) for split in SPLITS]
+    write_index(inputs.scratch, tokenizer.vocabulary, entries)
+    names = [*file_names(SPLITS), *(f"{split}{MASK}" for split in SPLITS)]
+    return Output(
+        pa.Table.from_pylist(rows, PACKED_MESSAGES),
+        facts=_facts(rows),
+        files={name: inputs.scratch / name for name in names},
+    )
 
 
-def _write(
-    files: Sequence[Path],
+def _row(
+    document: dict[str, Any],
     template: ChatTemplate,
-    tokenizer: Tokenizer,
-    folder: Path,
-    max_tokens: int,
-) -> Packed:
-    packed, entries, vocabulary = Packed(), [], tokenizer.vocabulary
-    for number, file in enumerate(files):
-        samples = list(_samples(file, template, max_tokens, packed))
-        packed.names += [sample.name for sample in samples]
-        packed.num_tokens += sum(len(sample.ids) for sample in samples)
-        packed.num_asked += sum(int(sample.mask.sum()) for sample in samples)
-        entry = write_shard(
-            folder,
-            f"messages-{number:05d}",
-            (sample.ids for sample in samples),
-            [sample.num_bytes for sample in samples],
-            vocabulary.dtype,
-            vocabulary.tokenizer_digest,
-            mask=np.concatenate([np.zeros(0, np.uint8), *(sample.mask for sample in samples)]),
-        )
-        entries.append(entry)
-    if not packed.names:
-        reasons = sorted({aside.reason for aside in packed.set_aside})
+    config: ConversationsConfig,
+    sides: dict[str, _Side],
+) -> dict[str, Any]:
+    """Put a conversation's samples on its side; return its row."""
+    turns = turns_of(json.loads(document["text"]))
+    named = Conversation(document["record_key"], turns)
+    found = list(template.samples(named, config.max_tokens))
+    samples = [one for one in found if isinstance(one, Sample)]
+    aside = [one for one in found if isinstance(one, SetAside)]
+    split = side_of(document["text_hash"], config)
+    side = sides[split]
+    row = {
+        "doc_id": document["doc_id"],
+        "keep": bool(samples),
+        "reason": None if samples else aside[0].reason,
+        "values": None if samples else _values(aside[0], config),
+        "split": split,
+        "token_offset": side.num_tokens if samples else None,
+        "num_tokens": sum(len(sample.ids) for sample in samples),
+        "num_asked": sum(int(sample.mask.sum()) for sample in samples),
+        "num_bytes": sum(sample.num_bytes for sample in samples),
+        "num_samples": len(samples),
+        "num_aside": len(aside),
+    }
+    side.samples += samples
+    side.num_tokens += row["num_tokens"]
+    return row
+
+
+def side_of(text_hash: str, config: ConversationsConfig) -> str:
+    """Return the side of a conversation: by the first 32 bits of MD5 of ``<seed>:<hash>``."""
+    drawn = hashlib.md5(f"{config.seed}:{text_hash}".encode(), usedforsecurity=False).digest()
+    is_held = int.from_bytes(drawn[:4], "big") < config.heldout_ratio * 2**32
+    return "heldout" if is_held else "train"
+
+
+def _values(aside: SetAside, config: ConversationsConfig) -> str:
+    return json.dumps({"num_tokens": aside.num_tokens, "max_tokens": config.max_tokens})
+
+
+def _write(folder: Path, split: str, side: _Side, tokenizer: Tokenizer) -> ShardEntry:
+    vocabulary, samples = tokenizer.vocabulary, side.samples
+    if lost := next((s for s in samples if tokenizer.special_ids["unk"] in s.ids), None):
         raise InputError(
-            f"no conversation is left of {packed.num_lines} lines ({', '.join(reasons) or 'none'});"
-            f' see that each is {{"messages": [{{"role": …, "content": …}}, …]}}.'
+            f"{lost.name} has a character that the tokenizer has no piece for, and no bytes to "
+            f"spell it in, so that it would be lost; use a tokenizer with byte fallback."
         )
-    write_index(folder, vocabulary, entries)
-    return packed
+    return write_shard(
+        folder,
+        split,
+        (sample.ids for sample in samples),
+        [sample.num_bytes for sample in samples],
+        vocabulary.dtype,
+        vocabulary.tokenizer_digest,
+        mask=np.concatenate([np.zeros(0, np.uint8), *(sample.mask for sample in samples)]),
+    )
 
 
-def _samples(
-    file: Path, template: ChatTemplate, max_tokens: int, packed: Packed
-) -> Iterator[Sample]:
-    try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-            for found in read_conversations(_lines(opened), file.name):
-                packed.num_lines += 1
-                asides = [found] if isinstance(found, SetAside) else []
-                given = () if isinstance(found, SetAside) else template.samples(found, max_tokens)
-                for sample in given:
-                    if isinstance(sample, SetAside):
-                        asides.append(sample)
-                    else:
-                        yield sample
-                packed.set_aside += asides
-    except FileNotFoundError:
-        raise NotFound(f"{file} does not exist; name a file of conversations.") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{file} cannot be unpacked ({error}); see that it is whole.") from error
+def _facts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    counted = ("num_tokens", "num_asked", "num_bytes", "num_samples", "num_aside")
+    facts = {name: sum(row[name] for row in rows) for name in counted}
+    for split in SPLITS:
+        facts[f"{split}_samples"] = sum(r["num_samples"] for r in rows if r["split"] == split)
+    return facts
 
 
-def _lines(opened: GzipFile | BufferedReader) -> Iterator[bytes]:
-    """Yield lines; of one that is too long, a beginning that is too long, and nothing else."""
-    while line := opened.readline(MAX_LINE_BYTES + 2):
-        yield line
-        while len(line) == MAX_LINE_BYTES + 2 and not line.endswith(b"\n"):
-            line = opened.readline(MAX_LINE_BYTES + 2)
+STEP = Step(
+    name="pack_messages",
+    version=VERSION,
+    kind="map",
+    run=pack_messages,
+    config=ConversationsConfig,
+    schema=PACKED_MESSAGES,
+    inputs={"conversations": "aligned", "tokenizer": "all"},
+    libraries=("sentencepiece",),
+    accounts_for="conversations",
+)

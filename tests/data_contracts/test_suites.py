@@ -37,6 +37,7 @@ from pipelines.dedupe import (
 )
 from pipelines.ingest import ingest
 from pipelines.labels import pack_labels
+from pipelines.messages import pack_messages
 from pipelines.signals.family import SignalsConfig
 from pipelines.signals.registry import NEEDED, signals_schema
 from pipelines.tokenizer import train_tokenizer
@@ -57,6 +58,7 @@ MODULES = (
     materialize,
     train_tokenizer,
     pack_tokens,
+    pack_messages,
     pack_labels,
 )
 SCHEMAS = {DATASETS[module.STEP.name]: module.STEP.schema for module in MODULES}

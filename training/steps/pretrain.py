@@ -87,7 +87,7 @@ def tokenizer_model(inputs: Inputs) -> bytes | None:
 
 def sources_of(inputs: Inputs, split: str) -> list[str] | None:
     """Return the source of each document of a split, in its shards' order; None if unknown."""
-    if not inputs.parts["curated"]:
+    if not inputs.parts.get("curated"):
         return None
     packed = documents_of(inputs.parts["tokens"], split)
     curated = inputs.table("curated", ["doc_id", "source"])

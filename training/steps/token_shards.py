@@ -1,15 +1,16 @@
-"""Partitions of pack_tokens -> one opened set of token shards, for the steps that read tokens."""
+"""Partitions of token shards -> one opened set of them, for the steps that read tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data_contracts.errors import InputError
-from data_contracts.shards import ShardSet, file_names, open_shards
+from data_contracts.errors import InputError, NotFound
+from data_contracts.shards import MASK, ShardSet, file_names, open_shards
 from store.step import Part
 
 
@@ -48,4 +49,6 @@ def _folder_of(part: Part, split: str, copies: Path) -> Path:
     """Return the folder in which the files of a partition's split lie together."""
     copies.mkdir(parents=True, exist_ok=True)
     (folder,) = {part.file(name, copies).parent for name in file_names([split])}
+    with suppress(NotFound):  # only packed conversations have one
+        part.file(f"{split}{MASK}", copies)
     return folder

@@ -210,9 +210,9 @@ def _put(data: bytearray, position: int, token: int) -> None:
 
 @defect("tokens", "ids_in_vocabulary", 2)
 def ids_unknown(planted: Planted) -> Sequence[str]:
-    planted.change_file(0, "train.bin", lambda data: _put(data, 1, 400))
+    planted.change_file(0, "train.bin", lambda data: _put(data, 1, 404))
     planted.change_file(0, "heldout.bin", lambda data: _put(data, 2, 65_499))
-    return ["train[1]=400", "heldout[2]=65499"]
+    return ["train[1]=404", "heldout[2]=65499"]
 
 
 @defect("tokens", "shards_as_rows", 2)
@@ -308,3 +308,72 @@ def fewer_than_told(planted: Planted) -> Sequence[str]:
     documents = {name: number + 3 for name, number in facts["documents"].items()}
     planted.tell(documents=documents, num_tokens=facts["num_tokens"] - 3)
     return [str(documents["train"])]
+
+
+def _kept(planted: Planted, side: str = "train") -> list[dict[str, Any]]:
+    """Return the conversations of a shard in their order."""
+    rows = planted.where(split=side, keep=True, part=planted.rows[0]["part"])
+    return sorted(rows, key=lambda row: row["token_offset"])
+
+
+def _counted(planted: Planted, row: dict[str, Any], sign: int) -> None:
+    """Make the receipt count a conversation once more, or no more."""
+    facts = planted.facts()
+    counted = ("num_tokens", "num_samples", "num_asked")
+    planted.tell(**{name: facts[name] + sign * row[name] for name in counted})
+
+
+@defect("messages", "one_row_per_conversation")
+def conversation_not_packed(planted: Planted) -> Sequence[str]:
+    row = _kept(planted)[-1]
+    _counted(planted, row, -1)
+    planted.rows.remove(row)
+    return [row["doc_id"]]
+
+
+@defect("messages", "one_row_per_conversation", 2)
+def another_conversation_packed(planted: Planted) -> Sequence[str]:
+    row = _kept(planted)[-1]
+    gone, row["doc_id"] = row["doc_id"], HASH
+    return [gone, HASH]
+
+
+@defect("messages", "kept_with_samples", 2)
+def kept_and_asked_for_nothing(planted: Planted) -> Sequence[str]:
+    first, second = _kept(planted)[:2]
+    planted.tell(num_asked=planted.facts()["num_asked"] - first["num_asked"])
+    first["num_asked"] = 0
+    second["reason"] = "messages.too_long"
+    return [first["doc_id"], second["doc_id"]]
+
+
+@defect("messages", "kept_with_samples", 2)
+def dropped_without_a_reason_or_in_a_shard(planted: Planted) -> Sequence[str]:
+    first, second = planted.where(keep=False)[:2]
+    first["reason"] = None
+    second["num_bytes"] = 9
+    return [first["doc_id"], second["doc_id"]]
+
+
+@defect("messages", "tokens_conserved", 9)
+def receipt_counts_other_samples(planted: Planted) -> Sequence[str]:
+    facts = planted.facts()
+    planted.tell(num_tokens=facts["num_tokens"] + 4, num_asked=facts["num_asked"] - 3)
+    planted.tell(num_samples=facts["num_samples"] + 2)
+    return [planted.view(PARTITIONS)[0]["part"], f"tokens={facts['num_tokens'] + 4}"]
+
+
+@defect("messages", "offsets_consecutive")
+def conversation_gone_from_a_shard(planted: Planted) -> Sequence[str]:
+    first, second, third = _kept(planted)[:3]
+    _counted(planted, second, -1)
+    planted.rows.remove(second)
+    read = planted.view("read_conversations")
+    read.remove(_of(read, second["doc_id"]))
+    return [third["doc_id"], f"expected={first['num_tokens']}"]
+
+
+@defect("messages", "ids_in_vocabulary", 1)
+def chat_id_unknown(planted: Planted) -> Sequence[str]:
+    planted.change_file(0, "heldout.bin", lambda data: _put(data, 2, 65_499))
+    return ["heldout[2]=65499"]

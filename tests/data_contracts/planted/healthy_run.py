@@ -28,6 +28,9 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP as INGEST
 from pipelines.labels.config import LabelsConfig
 from pipelines.labels.pack_labels import STEP as PACK_LABELS
+from pipelines.messages.config import ConversationsConfig
+from pipelines.messages.pack_messages import STEP as PACK_MESSAGES
+from pipelines.messages.read_conversations import STEP as READ_CONVERSATIONS
 from pipelines.signals.family import SignalsConfig
 from pipelines.signals.registry import with_asked
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
@@ -40,6 +43,7 @@ from store.plan import NodePlan, plan_node
 from store.runner import Runner
 from store.storage import Storage
 
+MARKS = ("<mask>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 NUM_FILES = 3
 FILE_RECORDS = 330
 RULES = (("length.too_short", "num_words < 8"), ("words.no_stop_words", "num_stop_words < 1"))
@@ -61,24 +65,27 @@ class HealthyRun:
 
     def upstream(self, name: str) -> dict[str, Dataset]:
         """Return the datasets that stand before one, by step, as a run hands them on."""
+        if name == "messages":
+            return {"read_conversations": self.datasets["read_conversations"]}
         before = list(DATASETS.items())[: list(DATASETS.values()).index(name)]
-        return {step: self.datasets[other] for step, other in before}
+        return {step: self.datasets[other] for step, other in before if other != "messages"}
 
 
 def make_run(folder: Path) -> HealthyRun:
     """Write the files, run every step on them, and return what came out."""
     write_files(folder / "texts")
+    write_conversations(folder / "chat")
     storage = Storage(str(folder / "home"))
     plans: dict[str, NodePlan] = {}
     with Runner(storage, 2) as runner:
-        for node in build_graph(folder / "texts"):
+        for node in build_graph(folder / "texts", folder / "chat"):
             runner.run(plan_node(storage, node, plans))
             plans[node.name] = plan_node(storage, node, plans)
-    found = {DATASETS[step]: plan.dataset() for step, plan in plans.items() if step in DATASETS}
+    found = {DATASETS.get(step, step): plan.dataset() for step, plan in plans.items()}
     return HealthyRun(storage, {name: each for name, each in found.items() if each is not None})
 
 
-def build_graph(texts: Path) -> Graph:
+def build_graph(texts: Path, chat: Path) -> Graph:
     """Return the steps that have contracts, wired as a recipe wires them."""
     ingest = IngestConfig("files", "healthy", str(texts), max_bundle_file_bytes=1)
     labels = LabelsConfig(
@@ -98,6 +105,7 @@ def build_graph(texts: Path) -> Graph:
     policy = apply_policy.PolicyConfig(rules=RULES)
     signatures = compute_signatures.SignaturesConfig(num_buckets=2)
     link = link_duplicates.LinkConfig(num_buckets=2)
+    conversations = ConversationsConfig(str(chat), max_tokens=120, heldout_ratio=0.3)
     nodes = [
         Node(INGEST, ingest),
         Node(edit_texts.STEP, edits, {"documents": "ingest"}),
@@ -121,8 +129,10 @@ def build_graph(texts: Path) -> Graph:
             materialize.MaterializeConfig(edited=True),
             {**documents, **signals, "splits": "guard_heldout"},
         ),
-        Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size=400), curated),
+        Node(TRAIN_TOKENIZER, TokenizerConfig(vocab_size=404, control_symbols=MARKS), curated),
         Node(PACK_TOKENS, PackConfig(), {**curated, **tokenizer}),
+        Node(READ_CONVERSATIONS, conversations.reading()),
+        Node(PACK_MESSAGES, conversations, {"conversations": "read_conversations", **tokenizer}),
         Node(PACK_LABELS, labels, {"labelled": "materialize", **tokenizer}),
     ]
     return Graph(nodes)
@@ -136,6 +146,20 @@ def write_files(folder: Path) -> None:
         lines = [json.dumps(record(draw, number, n)) for n in range(FILE_RECORDS)]
         lines += ["{no JSON", json.dumps({"id": "blank", "text": " \n"})]
         (folder / f"file-{number}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_conversations(folder: Path) -> None:
+    """Write a file of conversations, some too long, some that are none."""
+    folder.mkdir()
+    draw, lines = random.Random(5), ["{no JSON", json.dumps({"messages": []})]
+    for number in range(80):
+        turns = []
+        for _ in range(draw.randint(1, 3)):
+            answer = f"{draw.choice(OTHERS)} {number}" * (60 if number % 20 == 7 else 1)
+            turns += [("user", sentences(draw, "mills")[:40]), ("assistant", answer)]
+        messages = [{"role": role, "content": content} for role, content in turns]
+        lines.append(json.dumps({"id": f"c{number}", "messages": messages}))
+    (folder / "chat.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def record(draw: random.Random, file: int, number: int) -> dict[str, object]:
