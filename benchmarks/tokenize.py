@@ -127,8 +127,8 @@ def measure(
     """Encode block after block with each system, and print a table."""
     from pipelines.tokenizer.encoder import ChunkEncoder
 
-    ChunkEncoder(model, cut_unigram=True).encode(pa.array(["compile é 中"]))
-    encoder = ChunkEncoder(model, cut_unigram=True)
+    ChunkEncoder(model).encode(pa.array(["compile é 中"]))
+    encoder = ChunkEncoder(model)
     oracle = SentencePieceProcessor(model_proto=model)
     seconds: dict[str, list[float]] = {OURS: [], SENTENCEPIECE: [], TOKENIZERS: []}
     sizes: list[int] = []

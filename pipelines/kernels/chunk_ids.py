@@ -9,23 +9,25 @@ import numpy as np
 
 from pipelines.kernels import chunk_table as table
 from pipelines.kernels.compiled import compiled
+from pipelines.kernels.unigram_search import Unigram, search
 
 _TEXTS, _WRITTEN, _START = range(3)
 _BETWEEN = -1  # no text has begun
+_LENGTH_AND_COUNT = table.LOW_8 << (table.LENGTH - table.COUNT) | table.LOW_16
+_SURE_BELOW = 2.0 ** np.arange(table.MAX_TRUST + 1) - 1.0  # the size of a sum, by trust
 
 
 class Ids(NamedTuple):
     """How far the ids of ``n`` texts are written.
 
-    Text ``i`` has the ids ``offsets[i]:offsets[i + 1]``, int64 [n + 1]; ``doubtful`` bool [n] (see
-    `emit`). ``state`` int64 [3]: texts ended, ids written, where the text under way begins or -1.
-    ``weight`` float64 [1] is what its ids weigh.
+    Text ``i`` has the ids ``offsets[i]:offsets[i + 1]``, int64 [n + 1]. ``state`` int64 [3]: texts
+    ended, ids written, where the text under way begins or -1. ``total`` float32 [1] is what the
+    scores of its ids add up to.
     """
 
     offsets: np.ndarray
-    doubtful: np.ndarray
     state: np.ndarray
-    weight: np.ndarray
+    total: np.ndarray
 
     @property
     def num_written(self) -> int:
@@ -48,9 +50,8 @@ def no_ids(num_texts: int) -> Ids:
     """Return the state before the first text."""
     return Ids(
         np.zeros(num_texts + 1, np.int64),
-        np.zeros(num_texts, np.bool_),
         np.array([0, 0, _BETWEEN], np.int64),
-        np.zeros(1, np.float64),
+        np.zeros(1, np.float32),
     )
 
 
@@ -75,68 +76,123 @@ def emit(
     records: np.ndarray,
     new_ids: np.ndarray,
     new_offsets: np.ndarray,
-    new_trusts: np.ndarray,
-    weights: np.ndarray,
     bos: int,
     eos: int,
     unknown: int,
     out: np.ndarray,
     offsets: np.ndarray,
-    doubtful: np.ndarray,
     state: np.ndarray,
-    weight: np.ndarray,
 ) -> None:
     """Write the ids of chunks to ``out``, which has room, behind those of the portion before.
 
     ``records`` are the table's ids; those of miss ``m`` are ``new_ids`` from ``new_offsets[m]``.
-    A text is doubtful if the ``weights`` of its ids before some chunk add up to ``2 ** trust - 1``
-    or more, or if it has an unknown id; without weights (BPE) no text is.
     """
-    text, at, start, heavy = state[_TEXTS], state[_WRITTEN], state[_START], weight[0]
-    weighs = weights.size > 0
-    plain = -2 if weighs else table.ONE_ID
+    text, at, start = state[_TEXTS], state[_WRITTEN], state[_START]
     unknown_value = table.ONE_ID << table.COUNT | unknown
     for value in values:
         if start == _BETWEEN:
-            if bos >= 0:
-                out[at] = bos
-                at += 1
-            start, heavy = at, 0.0
+            out[at] = bos
+            at += bos >= 0
+            start = at
         if value == table.END:
-            if eos >= 0:
-                out[at] = eos
-                at += 1
-            text += 1
+            out[at] = eos
+            at += eos >= 0
+            text, start = text + 1, _BETWEEN
             offsets[text] = at
-            start = _BETWEEN
-            continue
-        if value >> table.COUNT == plain and value != unknown_value:
+        elif value >> table.COUNT == table.ONE_ID and value != unknown_value:
             out[at] = value & table.LOW_32
             at += 1
-            continue
-        chunk = at
-        count, where = value >> table.COUNT & table.LOW_16, value & table.LOW_32
-        trust = value >> table.TRUST & table.LOW_6
-        if value >> table.PENDING:
-            trust = np.int64(new_trusts[where])
-            for index in range(new_offsets[where], new_offsets[where + 1]):
-                out[at] = new_ids[index]
+        else:
+            chunk, where = at, value & table.LOW_32
+            if value >> table.PENDING:
+                for index in range(new_offsets[where], new_offsets[where + 1]):
+                    out[at] = new_ids[index]
+                    at += 1
+            elif value >> table.COUNT & _LENGTH_AND_COUNT == 1:
+                out[at] = where
                 at += 1
-        elif value >> table.LENGTH & table.LOW_8 == 0 and count == 1:
+            else:
+                first = where + (value >> table.LENGTH & table.LOW_8 != 0)
+                for index in range(first, first + (value >> table.COUNT & table.LOW_16)):
+                    out[at] = records[index]
+                    at += 1
+            if unknown >= 0:
+                at = _run_as_one(unknown, out, start, chunk, at)
+    state[_TEXTS], state[_WRITTEN], state[_START] = text, at, start
+
+
+@compiled
+def emit_searched(
+    values: np.ndarray,
+    records: np.ndarray,
+    new_ids: np.ndarray,
+    new_offsets: np.ndarray,
+    new_trusts: np.ndarray,
+    data: np.ndarray,
+    begin: int,
+    ends: np.ndarray,
+    model: Unigram,
+    bos: int,
+    eos: int,
+    unknown: int,
+    out: np.ndarray,
+    offsets: np.ndarray,
+    state: np.ndarray,
+    total: np.ndarray,
+) -> int:
+    """Write the ids of chunks as `emit` does, and search where the sum before a chunk may decide.
+
+    A chunk has the ids of the table while the sum is below ``2 ** trust - 1`` in size, and at the
+    beginning of a text. Chunks of the portion end at ``ends``, the first begins at byte ``begin``.
+    Returns how many were searched.
+    """
+    text, at, start, place = state[_TEXTS], state[_WRITTEN], state[_START], begin
+    num_searched, sum_before, scores = 0, total[0], model.scores
+    for index in range(values.size):
+        value, first, place = values[index], place, ends[index]
+        if start == _BETWEEN:
+            out[at] = bos
+            at += bos >= 0
+            start, sum_before = at, np.float32(0.0)
+        if value == table.END:
+            out[at] = eos
+            at += eos >= 0
+            text, start = text + 1, _BETWEEN
+            offsets[text] = at
+            continue
+        chunk, where, trust = at, value & table.LOW_32, value >> table.TRUST & table.LOW_6
+        if value >> table.PENDING:
+            trust = new_trusts[where]
+        if sum_before != 0.0 and not np.abs(sum_before) < _SURE_BELOW[trust]:
+            at, sum_before = search(data, first, place, sum_before, model, out, at)
+            num_searched += 1
+        elif value >> table.PENDING:
+            for place_of_id in range(new_offsets[where], new_offsets[where + 1]):
+                out[at] = new_ids[place_of_id]
+                sum_before = np.float32(scores[out[at]] + np.float64(sum_before))
+                at += 1
+        elif value >> table.COUNT & _LENGTH_AND_COUNT == 1:
             out[at] = where
+            sum_before = np.float32(scores[where] + np.float64(sum_before))
             at += 1
         else:
-            first = where + (value >> table.LENGTH & table.LOW_8 != 0)
-            for index in range(first, first + count):
-                out[at] = records[index]
+            where += value >> table.LENGTH & table.LOW_8 != 0
+            for place_of_id in range(where, where + (value >> table.COUNT & table.LOW_16)):
+                out[at] = records[place_of_id]
+                sum_before = np.float32(scores[out[at]] + np.float64(sum_before))
                 at += 1
-        if weighs:
-            doubtful[text] |= heavy >= 2.0**trust - 1.0
-            for index in range(chunk, at):
-                heavy += weights[out[index]]
-                doubtful[text] |= out[index] == unknown
-        if chunk > start and at > chunk and out[chunk] == unknown and out[chunk - 1] == unknown:
-            for index in range(chunk + 1, at):
-                out[index - 1] = out[index]
-            at -= 1
-    state[_TEXTS], state[_WRITTEN], state[_START], weight[0] = text, at, start, heavy
+        if unknown >= 0:
+            at = _run_as_one(unknown, out, start, chunk, at)
+    state[_TEXTS], state[_WRITTEN], state[_START], total[0] = text, at, start, sum_before
+    return num_searched
+
+
+@compiled
+def _run_as_one(unknown: int, out: np.ndarray, start: int, chunk: int, at: int) -> int:
+    """Make one id of each run of unknown ones that a chunk has or goes on with; return the end."""
+    to = chunk
+    for index in range(chunk, at):
+        if out[index] != unknown or to == start or out[to - 1] != unknown:
+            out[to] = out[index]
+            to += 1
+    return to

@@ -9,7 +9,7 @@ value::
 
     bits 0-31   its id, if it has one and its bytes are in the key; else where its record begins
     bits 32-47  number of ids          bits 48-55  number of bytes, if they are not in the key
-    bits 56-61  trust (see `emit`)     bit 62      not settled yet; bits 0-31 tell which miss it is
+    bits 56-61  trust (`emit_searched`) bit 62      not settled yet; bits 0-31 tell which miss it is
 
 A record lies in ``ids``: where the chunk's bytes begin, if they are not in the key, then its ids.
 """

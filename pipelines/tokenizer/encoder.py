@@ -3,8 +3,8 @@
 A text is cut where its ids are sure to be those of its chunks (`pipelines.tokenizer.boundaries`).
 A chunk that is new is encoded once (`pipelines.tokenizer.new_chunks`), and a compiled table
 remembers it (`pipelines.kernels.chunk_table`). With a unigram model the sum of scores that a text
-has come to can decide between two equally good divisions of a chunk: a text with such a chunk is
-encoded whole (`pipelines.tokenizer.chunk_trust`).
+has come to can decide between two equally good divisions of a chunk: such a chunk is searched each
+time, with that sum (`pipelines.tokenizer.unigram_chunks`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sentencepiece import SentencePieceProcessor
 from data_contracts.errors import InputError
 from data_contracts.lower_block import LowerBlocks
 from pipelines.kernels.buffers import TextBuffers, text_buffers
-from pipelines.kernels.chunk_ids import Marks, count_ids, emit, no_ids
+from pipelines.kernels.chunk_ids import Ids, Marks, count_ids, emit, emit_searched, no_ids
 from pipelines.kernels.chunk_table import (
     MAX_TRUST,
     ChunkTable,
@@ -37,9 +37,9 @@ from pipelines.kernels.chunks import cut_chunks, room_for_chunks
 from pipelines.kernels.joined_pairs import slot_shift
 from pipelines.kernels.spaces import normalise_spaces
 from pipelines.tokenizer.boundaries import joined_pairs, why_not_cut
-from pipelines.tokenizer.chunk_trust import ChunkTrust
-from pipelines.tokenizer.model_proto import read_spec
+from pipelines.tokenizer.model_proto import read_spec, without_normalisation
 from pipelines.tokenizer.new_chunks import NewChunks, ask, slices
+from pipelines.tokenizer.unigram_chunks import UnigramChunks
 
 PORTION = 1 << 15  # chunks that are looked up at a time
 MAX_TABLE_BYTES = 256 << 20
@@ -61,35 +61,29 @@ class ChunkEncoder:
     """Encodes texts with a SentencePiece model; for one thread at a time.
 
     Ids do not depend on what was encoded before. The table grows up to about ``max_table_bytes``;
-    when it is full it begins again, empty. Texts of a unigram model are cut only if ``cut_unigram``
-    says so: SentencePiece's own search is faster, see ``docs/benchmarks.md``.
+    when it is full it begins again, empty.
 
-    ``why_whole`` says why every text is encoded whole, or is None; ``num_texts``, ``num_whole`` and
-    ``num_new`` count texts, those of them that were encoded whole, and chunks that the table did
-    not know.
+    ``why_whole`` says why every text is encoded whole, or is None; ``num_texts``, ``num_whole``,
+    ``num_new`` and ``num_searched`` count texts, those of them that were encoded whole, chunks that
+    the table did not know, and chunks of a unigram model that were searched with the sum before.
 
     Raises:
         Damaged: if ``model`` is not a SentencePiece model.
     """
 
-    def __init__(
-        self,
-        model: bytes,
-        *,
-        max_table_bytes: int = MAX_TABLE_BYTES,
-        cut_unigram: bool = False,
-    ) -> None:
+    def __init__(self, model: bytes, *, max_table_bytes: int = MAX_TABLE_BYTES) -> None:
         spec = read_spec(model)
         self.why_whole = why_not_cut(spec)
-        if spec.model_type == "unigram" and not cut_unigram:
-            self.why_whole = "SentencePiece's search for a unigram model is faster"
-        self.num_texts = self.num_whole = self.num_new = 0
+        self.num_texts = self.num_whole = self.num_new = self.num_searched = 0
         self._spec = spec
         self._whole = SentencePieceProcessor(model_proto=model)
-        self._new = NewChunks(model, spec)
+        self._unigram = UnigramChunks(spec) if spec.model_type == "unigram" else None
+        plain = SentencePieceProcessor(model_proto=without_normalisation(model))
+        if self._unigram and not self.why_whole and not self._unigram.agree_with(plain):
+            self.why_whole = "this SentencePiece adds scores up in another way than searches here"
+        self._new = self._unigram or NewChunks(plain, spec)
         self._joined = joined_pairs(spec)
         self._unknown = -1 if spec.byte_fallback else self._whole.unk_id()
-        self._trust = ChunkTrust(spec) if spec.model_type == "unigram" else None
         self._max_table_bytes = max_table_bytes
         self._table = empty_table(_FEWEST_SLOTS)
 
@@ -115,20 +109,17 @@ class ChunkEncoder:
         marks = Marks(bos, eos, self._unknown)
         self.num_texts += buffers.num_texts
         if self.why_whole:
-            return self._encode_whole(buffers, np.arange(buffers.num_texts), marks)
+            return self._encode_whole(buffers, marks)
         spec = self._spec
         prefix = spec.add_dummy_prefix and not spec.space_is_suffix
         suffix = spec.add_dummy_prefix and spec.space_is_suffix
         normal = normalise_spaces(buffers, spec.remove_extra_spaces, prefix, suffix)
-        encoded, doubtful = self._encode_chunks(normal, marks)
-        if doubtful.size == 0:
-            return encoded
-        return _with_texts(encoded, doubtful, self._encode_whole(buffers, doubtful, marks))
+        return self._encode_chunks(normal, marks)
 
-    def _encode_whole(self, texts: TextBuffers, rows: np.ndarray, marks: Marks) -> Encoded:
-        """Return the ids of some texts, each as SentencePiece gives them."""
-        self.num_whole += rows.size
-        pieces = slices(texts.data, texts.offsets[rows], texts.offsets[rows + 1])
+    def _encode_whole(self, texts: TextBuffers, marks: Marks) -> Encoded:
+        """Return the ids of texts as SentencePiece gives them."""
+        self.num_whole += texts.num_texts
+        pieces = slices(texts.data, texts.offsets[:-1], texts.offsets[1:])
         ids, offsets = ask(self._whole, pieces)
         before, after = [marks.bos] * (marks.bos >= 0), [marks.eos] * (marks.eos >= 0)
         framed = [
@@ -137,14 +128,13 @@ class ChunkEncoder:
         num_marks = (len(before) + len(after)) * np.arange(offsets.size)
         return Encoded(offsets + num_marks, np.concatenate([*framed, []]).astype(np.int32))
 
-    def _encode_chunks(self, texts: TextBuffers, marks: Marks) -> tuple[Encoded, np.ndarray]:
-        """Return the ids of texts by their chunks, and the rows that must be encoded whole."""
+    def _encode_chunks(self, texts: TextBuffers, marks: Marks) -> Encoded:
+        """Return the ids of texts by their chunks."""
         done = no_ids(texts.num_texts)
         out = np.empty((texts.data.size >> 2) + PORTION, np.int32)
         chunks, misses = room_for_chunks(PORTION), room_for_misses(PORTION)
         values = np.empty(PORTION, np.int64)
         shift = slot_shift(self._joined.others)
-        weights = self._trust.weights if self._trust else np.zeros(0)
         row, at = 0, int(texts.offsets[0])
         while row < texts.num_texts:
             table = self._with_free_slots()
@@ -155,10 +145,35 @@ class ChunkEncoder:
             ends, keys, found = chunks.ends[:num_cut], chunks.keys[:num_cut], values[:num_cut]
             num_missed = look_up(texts.data, begin, ends, keys, *table, found, *misses)
             new = self._settle(texts.data, misses_of(misses, num_missed))
-            out = _with_space(out, done.num_written, count_ids(found, new[1]))
-            emit(found, self._table.ids, *new, weights, *marks, out, *done)
-        encoded = Encoded(done.offsets, out[: done.num_written])
-        return encoded, np.flatnonzero(done.doubtful)
+            out = self._emit(texts.data, begin, ends, found, new, marks, out, done)
+        return Encoded(done.offsets, out[: done.num_written])
+
+    def _emit(
+        self,
+        data: np.ndarray,
+        begin: int,
+        ends: np.ndarray,
+        found: np.ndarray,
+        new: tuple[np.ndarray, np.ndarray, np.ndarray],
+        marks: Marks,
+        out: np.ndarray,
+        done: Ids,
+    ) -> np.ndarray:
+        """Write the ids of a portion's chunks; return the array that they are in, grown perhaps."""
+        ids, offsets, trusts = new
+        records = self._table.ids
+        num_ids = count_ids(found, offsets)
+        if self._unigram is None:
+            out = _with_space(out, done.num_written, num_ids)
+            emit(found, records, ids, offsets, *marks, out, done.offsets, done.state)
+            return out
+        num_ids += self._unigram.most_ids(int(ends[-1]) - begin)
+        out = _with_space(out, done.num_written, num_ids)
+        self.num_searched += emit_searched(
+            found, records, ids, offsets, trusts, data, begin, ends, self._unigram.model,
+            *marks, out, *done,
+        )  # fmt: skip
+        return out
 
     def _with_free_slots(self) -> ChunkTable:
         """Return the table with room for a portion of misses: larger, or begun again."""
@@ -178,8 +193,9 @@ class ChunkEncoder:
         self.num_new += num_new
         ids, offsets = self._new.encode(data, misses.starts, misses.ends)
         trusts = np.full(num_new, MAX_TRUST)
-        if self._trust and num_new:
-            trusts = self._trust.of(slices(data, misses.starts, misses.ends), ids, offsets)
+        if self._unigram and num_new:
+            new = slices(data, misses.starts, misses.ends)
+            trusts = self._unigram.trusts(new, ids, offsets)
         num_bytes = int((misses.ends - misses.starts)[misses.slots >= 0].sum())
         table = with_room(self._table, num_bytes, ids.size + num_new)
         settle(data, *misses, ids, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
@@ -202,16 +218,3 @@ def _with_space(out: np.ndarray, used: int, more: int) -> np.ndarray:
     grown = np.empty(max(out.size * 3 // 2, used + more), out.dtype)
     grown[:used] = out[:used]
     return grown
-
-
-def _with_texts(encoded: Encoded, rows: np.ndarray, others: Encoded) -> Encoded:
-    """Return the ids with those of some texts, by row, replaced."""
-    lengths = np.diff(encoded.offsets)
-    lengths[rows] = np.diff(others.offsets)
-    kept, last = [], 0
-    for index, row in enumerate(rows):
-        kept.append(encoded.ids[last : encoded.offsets[row]])
-        kept.append(others.ids[others.offsets[index] : others.offsets[index + 1]])
-        last = encoded.offsets[row + 1]
-    kept.append(encoded.ids[last:])
-    return Encoded(np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(kept))

@@ -15,18 +15,21 @@ from sentencepiece import SentencePieceProcessor
 from data_contracts.errors import InputError
 from pipelines.kernels.merges import ELSEWHERE, merge_chunks
 from pipelines.kernels.piece_table import piece_table
-from pipelines.tokenizer.model_proto import ModelSpec, PieceType, without_normalisation
+from pipelines.tokenizer.model_proto import ModelSpec, PieceType
 
 MAX_WHOLE_BYTES = 64 << 20  # SentencePiece takes some 45 bytes of memory for each
 _FEWEST_IN_BATCH = 500  # a batch starts a thread, which takes some milliseconds
 
 
 class NewChunks:
-    """Encodes chunks whose spaces are normalised already; ``num_asked`` counts those asked for."""
+    """Encodes chunks whose spaces are normalised already; ``num_asked`` counts those asked for.
 
-    def __init__(self, model: bytes, spec: ModelSpec) -> None:
+    ``processor`` is of the same model, without normalisation (`without_normalisation`).
+    """
+
+    def __init__(self, processor: SentencePieceProcessor, spec: ModelSpec) -> None:
         self.num_asked = 0
-        self._processor = SentencePieceProcessor(model_proto=without_normalisation(model))
+        self._processor = processor
         self._can_merge = _can_merge(spec)
         pieces = {
             number: piece.text.replace("\u2581", " ")
@@ -70,12 +73,7 @@ def ask(processor: SentencePieceProcessor, texts: Sequence[bytes]) -> tuple[np.n
     Raises:
         InputError: if one has more than `MAX_WHOLE_BYTES`.
     """
-    longest = max(map(len, texts), default=0)
-    if longest > MAX_WHOLE_BYTES:
-        raise InputError(
-            f"a text has {longest:,} bytes that cannot be cut without changing its ids, over "
-            f"{MAX_WHOLE_BYTES:,}; drop such texts with a rule of the policy."
-        )
+    check_length(max(map(len, texts), default=0))
     if len(texts) < _FEWEST_IN_BATCH:
         rows = [processor.encode(text, return_type="numpy") for text in texts]
     else:
@@ -83,6 +81,15 @@ def ask(processor: SentencePieceProcessor, texts: Sequence[bytes]) -> tuple[np.n
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(ids) for ids in rows], out=offsets[1:])
     return np.concatenate([np.empty(0, np.int32), *rows]), offsets
+
+
+def check_length(num_bytes: int) -> None:
+    """Raise InputError if so many bytes are more than may be encoded at once."""
+    if num_bytes > MAX_WHOLE_BYTES:
+        raise InputError(
+            f"a text has {num_bytes:,} bytes that cannot be cut without changing its ids, over "
+            f"{MAX_WHOLE_BYTES:,}; drop such texts with a rule of the policy."
+        )
 
 
 def slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[bytes]:

@@ -62,7 +62,7 @@ def encode(table, chunks: Sequence[bytes]):
     settle(data, *misses, new, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
     done = no_ids(1)
     out = np.empty(count_ids(values, offsets), np.int32)
-    emit(values, table.ids, new, offsets, trusts, np.zeros(0), -1, -1, -1, out, *done)
+    emit(values, table.ids, new, offsets, -1, -1, -1, out, done.offsets, done.state)
     return table, out[: done.num_written].tolist(), asked
 
 

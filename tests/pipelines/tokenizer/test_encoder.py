@@ -18,7 +18,7 @@ from small_corpus import real_texts
 
 from data_contracts.errors import Damaged, InputError, UsageError
 from pipelines.tokenizer import encoder as module
-from pipelines.tokenizer import new_chunks
+from pipelines.tokenizer import new_chunks, unigram_chunks
 from pipelines.tokenizer.encoder import ChunkEncoder
 
 OURS = {
@@ -74,7 +74,7 @@ def ours(request):
 def test_ids_are_sentencepieces_whatever_the_options(options):
     model = train(400, **options)
     encoder, oracle = (
-        ChunkEncoder(model, cut_unigram=True),
+        ChunkEncoder(model),
         SentencePieceProcessor(model_proto=model),
     )
     draw = random.Random(1)
@@ -87,7 +87,7 @@ def test_ids_are_sentencepieces_whatever_the_options(options):
 
 
 def test_ids_of_hostile_texts_are_sentencepieces(ours):
-    encoder, oracle = ChunkEncoder(ours, cut_unigram=True), SentencePieceProcessor(model_proto=ours)
+    encoder, oracle = ChunkEncoder(ours), SentencePieceProcessor(model_proto=ours)
     seen = 0
 
     @given(TEXTS)
@@ -102,24 +102,24 @@ def test_ids_of_hostile_texts_are_sentencepieces(ours):
 
 def test_portions_and_a_table_that_begins_again_change_nothing(ours, monkeypatch):
     oracle, texts = SentencePieceProcessor(model_proto=ours), real_texts()
-    plain = ChunkEncoder(ours, cut_unigram=True)
+    plain = ChunkEncoder(ours)
     assert differences(plain, oracle, texts) == []
     monkeypatch.setattr(module, "PORTION", 61)
     monkeypatch.setattr(module, "_FEWEST_SLOTS", 256)
-    small = ChunkEncoder(ours, max_table_bytes=20_000, cut_unigram=True)
+    small = ChunkEncoder(ours, max_table_bytes=20_000)
     assert differences(small, oracle, texts) == []
     assert small.num_new > 2 * plain.num_new > 0  # it has forgotten
     assert small.table_bytes < plain.table_bytes
-    grown = ChunkEncoder(ours, cut_unigram=True)
+    grown = ChunkEncoder(ours)
     assert differences(grown, oracle, texts) == []
     assert grown.num_new == plain.num_new
 
 
 def test_most_texts_are_encoded_by_their_chunks(ours):
-    encoder = ChunkEncoder(ours, cut_unigram=True)
+    encoder = ChunkEncoder(ours)
     encoder.encode(pa.array(real_texts()))
     assert encoder.why_whole is None
-    assert encoder.num_whole < (len(real_texts()) if encoder._trust else 1)
+    assert encoder.num_whole == 0
     asked = encoder.num_new
     encoder.encode(pa.array(real_texts()))
     assert encoder.num_new == asked > 1000
@@ -130,7 +130,6 @@ def test_most_texts_are_encoded_by_their_chunks(ours):
     [
         ({"normalization_rule_name": "nmt_nfkc"}, "normalises characters"),
         ({"model_type": "char"}, "of the type char"),
-        ({"model_type": "unigram"}, "search for a unigram model is faster"),
         ({"user_defined_symbols": ["a b"], "remove_extra_whitespaces": True}, "its own symbols"),
     ],
 )
@@ -144,32 +143,47 @@ def test_models_that_look_across_any_place_encode_whole_texts_and_say_so(options
     assert encoder.encode(pa.array([], pa.string())).offsets.tolist() == [0]
 
 
+def test_where_sentencepiece_rounds_otherwise_texts_are_encoded_whole(monkeypatch):
+    model = train(500, **{**OURS, "model_type": "unigram", "user_defined_symbols": ["--", "self"]})
+    texts = ["- -- --- -----", "selfself---", *real_texts()[:3]] * 3
+    oracle = SentencePieceProcessor(model_proto=model)
+    cut = ChunkEncoder(model)
+    assert differences(cut, oracle, texts) == []
+    assert (cut.why_whole, cut.num_whole) == (None, 0)
+    monkeypatch.setattr(unigram_chunks, "_BONUS", 0.7)
+    whole = ChunkEncoder(model)
+    assert differences(whole, oracle, texts) == []
+    assert "adds scores up in another way" in whole.why_whole
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_marks_stand_around_each_text(whole):
     model = train(**{**OURS, **({"normalization_rule_name": "nfkc"} if whole else {})})
     oracle = SentencePieceProcessor(model_proto=model)
     texts = ["a b", "", "import os\n"]
-    found = ChunkEncoder(model, cut_unigram=True).encode(pa.array(texts), bos=1, eos=2)
+    found = ChunkEncoder(model).encode(pa.array(texts), bos=1, eos=2)
     expected = oracle.encode(texts, add_bos=True, add_eos=True)
     assert found.ids.tolist() == [i for ids in expected for i in ids]
     assert found.offsets.tolist() == np.cumsum([0, *map(len, expected)]).tolist()
 
 
-def test_a_text_that_doubt_sends_to_sentencepiece_keeps_its_place_and_marks():
+def test_what_the_sum_before_a_chunk_decides_is_searched_with_it():
     model = train(1200, **{**OURS, "model_type": "unigram"})
     oracle = SentencePieceProcessor(model_proto=model)
     texts = ["a b", "---- -- --- --- -- --", "", "!!! ! !! - - --", "x = 1"] * 3
-    encoder = ChunkEncoder(model, cut_unigram=True)
+    texts += ["\n".join(real_texts()[:4]), " ".join(texts * 99)]
+    encoder = ChunkEncoder(model)
     found = encoder.encode(pa.array(texts), bos=1, eos=2)
     expected = oracle.encode(texts, add_bos=True, add_eos=True)
     assert found.ids.tolist() == [i for ids in expected for i in ids]
     assert found.offsets.tolist() == np.cumsum([0, *map(len, expected)]).tolist()
+    assert encoder.num_searched > 0
 
 
 def test_one_chunk_of_a_megabyte_is_encoded_and_not_kept():
     model = train(**OURS)
     encoder, oracle = (
-        ChunkEncoder(model, cut_unigram=True),
+        ChunkEncoder(model),
         SentencePieceProcessor(model_proto=model),
     )
     texts = ["self" * 2**18, " " * 2**18, "\0" * 999]
@@ -215,7 +229,7 @@ def shared_texts(folder):
 
 
 def test_ids_of_the_shared_collections_are_sentencepieces(ours, shared_data):
-    encoder, oracle = ChunkEncoder(ours, cut_unigram=True), SentencePieceProcessor(model_proto=ours)
+    encoder, oracle = ChunkEncoder(ours), SentencePieceProcessor(model_proto=ours)
     texts = list(shared_texts(shared_data))
     assert differences(encoder, oracle, texts) == []
     assert sum(map(len, texts)) > 3_000_000

@@ -23,7 +23,7 @@ for model_type in ("bpe", "unigram"):
     for dummy in (False, True):
         model = train(400, model_type=model_type, byte_fallback=True, add_dummy_prefix=dummy,
                       remove_extra_whitespaces=dummy)
-        coder = module.ChunkEncoder(model, max_table_bytes=9000, cut_unigram=True)
+        coder = module.ChunkEncoder(model, max_table_bytes=9000)
         print(coder.encode(pa.array(texts)).ids.size)
 """
 

@@ -5,8 +5,13 @@ import pytest
 from models import lines, train
 from sentencepiece import SentencePieceProcessor
 
-from pipelines.tokenizer.model_proto import read_spec
+from pipelines.tokenizer.model_proto import read_spec, without_normalisation
 from pipelines.tokenizer.new_chunks import NewChunks
+
+
+def chunks_of(model):
+    plain = SentencePieceProcessor(model_proto=without_normalisation(model))
+    return NewChunks(plain, read_spec(model))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,7 @@ def test_ids_are_sentencepieces(options, share_asked):
     chunks += ["\u2581a", " \u2581", "\0", "x" * 99]
     data = np.frombuffer("".join(chunks).encode(), np.uint8)
     ends = np.cumsum([len(chunk.encode()) for chunk in chunks])
-    new = NewChunks(model, read_spec(model))
+    new = chunks_of(model)
     ids, offsets = new.encode(data, np.append(0, ends[:-1]), ends)
     expected = oracle.encode(chunks)
     assert np.diff(offsets).tolist() == [len(row) for row in expected]
@@ -39,5 +44,5 @@ def test_ids_are_sentencepieces(options, share_asked):
 def test_no_chunks_are_no_ids():
     model = train()
     none = np.empty(0, np.int64)
-    ids, offsets = NewChunks(model, read_spec(model)).encode(np.empty(0, np.uint8), none, none)
+    ids, offsets = chunks_of(model).encode(np.empty(0, np.uint8), none, none)
     assert (ids.size, offsets.tolist()) == (0, [0])
