@@ -35,7 +35,7 @@ resamples (or as many of them as are made at once).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,13 +94,7 @@ def resample_scores(
         ValueError: if there are fewer than two groups, there is no seed, or predictions or groups
             do not fit the labels.
     """
-    for name, predicted_SN in arms.items():
-        if (
-            predicted_SN.ndim != 2
-            or predicted_SN.shape[1:] != labels_N.shape
-            or not predicted_SN.size
-        ):
-            raise ValueError(f"{name}: {predicted_SN.shape} predictions, {labels_N.shape} labels")
+    _check_shapes(labels_N, arms)
     num_groups, groups_N = _numbered(groups_N, labels_N)
     counts = {
         name: _Counts.of(labels_N, groups_N, predicted_SN, num_classes)
@@ -112,15 +106,32 @@ def resample_scores(
     for draws_RG in group_draws(num_groups, num_resamples, seed, at_once):
         for name in arms:
             draws[name].append(counts[name].scores(draws_RG))
-    found: dict[str, dict[str, Resampled]] = {}
-    for name in arms:
-        measured = counts[name].scores(np.ones((1, num_groups)))
-        seeds_RS = seed_draws(name, counts[name].num_seeds, num_resamples, seed)
-        found[name] = {}
-        for metric in METRICS:
-            scores_RS = np.concatenate([block[metric] for block in draws[name]])
-            drawn_R = np.take_along_axis(scores_RS, seeds_RS, axis=1).mean(axis=1)
-            found[name][metric] = Resampled(float(measured[metric].mean()), drawn_R)
+    return {
+        name: _resampled(
+            counts[name].scores(np.ones((1, num_groups))),
+            draws[name],
+            seed_draws(name, counts[name].num_seeds, num_resamples, seed),
+        )
+        for name in arms
+    }
+
+
+def _check_shapes(labels_N: Integers, arms: Mapping[str, Integers]) -> None:
+    for name, predicted_SN in arms.items():
+        fits = predicted_SN.ndim == 2 and predicted_SN.shape[1:] == labels_N.shape
+        if not fits or not predicted_SN.size:
+            raise ValueError(f"{name}: {predicted_SN.shape} predictions, {labels_N.shape} labels")
+
+
+def _resampled(
+    measured: Mapping[str, Floats], blocks: Sequence[Mapping[str, Floats]], seeds_RS: Integers
+) -> dict[str, Resampled]:
+    """Return each metric of an arm: as measured, and the mean over the drawn seeds [R, S - 1]."""
+    found = {}
+    for metric in METRICS:
+        scores_RS = np.concatenate([block[metric] for block in blocks])
+        drawn_R = np.take_along_axis(scores_RS, seeds_RS, axis=1).mean(axis=1)
+        found[metric] = Resampled(float(measured[metric].mean()), drawn_R)
     return found
 
 

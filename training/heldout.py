@@ -28,7 +28,7 @@ _RUN_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True)
-class DocumentScores:
+class Losses:
     """Loss in nats, targets and bytes of each scored document, in the order of the shards: [N].
 
     ``indexes_N`` are the documents' places among all of the shard set, counted from 0.
@@ -40,14 +40,18 @@ class DocumentScores:
     num_bytes_N: NDArray[np.int64]
 
     @property
+    def loss(self) -> float:
+        """Mean loss of a target in nats."""
+        return float(self.nats_N.sum() / max(1, self.num_targets_N.sum()))
+
+
+class DocumentScores(Losses):
+    """Losses of predicted tokens, which are those of texts."""
+
+    @property
     def bits_per_byte(self) -> float:
         """Bits per byte of all of them together."""
         return bits_per_byte(float(self.nats_N.sum()), int(self.num_bytes_N.sum()))
-
-    @property
-    def loss(self) -> float:
-        """Mean loss of a target in nats."""
-        return float(self.nats_N.sum() / self.num_targets_N.sum())
 
 
 @dataclass(frozen=True)

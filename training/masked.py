@@ -5,7 +5,7 @@ masked model loses on its targets is no likelihood of a text, so it has no bits 
 are the loss of a guess and the share of right ones, on the same hidden tokens for every model.
 
 Shapes: B rows, T tokens of a row, R rows of a run, N guesses, C guesses of a chunk, V vocabulary,
-D documents, M tokens of some documents back to back.
+M tokens of some documents back to back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from data_contracts.errors import InputError
 from training.config import PLAIN, LossTerms
 from training.cross_entropy import chunks_of, cross_entropies
-from training.heldout import DocumentRun, Scorer, document_runs, sampling_interval
+from training.heldout import DocumentRun, Losses, Scorer, document_runs, sampling_interval
 from training.loader import PADDING, Rows, TokenShards
 from training.masking import Masker
 from training.model import Transformer
@@ -70,12 +70,21 @@ class Masked:
         """
         assert isinstance(model, Transformer)
         states_NW, targets_N = asked_states(model, batch)
-        if not len(targets_N):  # the mean of nothing; every weight has a gradient all the same
-            return states_NW.float().sum()
+        if not len(targets_N):
+            return nothing(model, states_NW)
         losses_N = cross_entropies(
             states_NW, model.head_weight, targets_N, model.compiled, model.head_bias, self.terms
         )
         return losses_N.sum()
+
+
+def nothing(model: Transformer, states_NW: Tensor) -> Tensor:
+    """Return the loss of no guess: 0, of which every weight has a gradient all the same.
+
+    Other processes have guesses, and add up their gradients with those of this one.
+    """
+    total = states_NW.float().sum() + 0 * model.head_weight.sum()
+    return total if model.head_bias is None else total + 0 * model.head_bias.sum()
 
 
 def asked_states(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -86,27 +95,15 @@ def asked_states(model: Transformer, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class MaskedScores:
-    """Of each scored document: loss in nats, guesses, right ones, bytes of its text: [D].
+class MaskedScores(Losses):
+    """Losses of guesses, which are those of no text, and how many were right: [N]."""
 
-    ``indexes_D`` are the documents' places among all of the shard set, counted from 0.
-    """
-
-    indexes_D: NDArray[np.int64]
-    nats_D: NDArray[np.float64]
-    num_targets_D: NDArray[np.int64]
-    num_right_D: NDArray[np.int64]
-    num_bytes_D: NDArray[np.int64]
-
-    @property
-    def loss(self) -> float:
-        """Mean loss of a guess in nats."""
-        return float(self.nats_D.sum() / max(1, self.num_targets_D.sum()))
+    num_right_N: NDArray[np.int64]
 
     @property
     def accuracy(self) -> float:
         """Share of right guesses."""
-        return float(self.num_right_D.sum() / max(1, self.num_targets_D.sum()))
+        return float(self.num_right_N.sum() / max(1, self.num_targets_N.sum()))
 
 
 def score_masked(
@@ -125,11 +122,11 @@ def score_masked(
         scored.append(score_run(model, run, objective, scorer, number))
     nats, targets, right = (np.concatenate(parts) for parts in zip(*scored, strict=True))
     return MaskedScores(
-        indexes_D=np.concatenate([run.indexes_N for run in runs]),
-        nats_D=nats,
-        num_targets_D=targets.astype(np.int64),
-        num_right_D=right.astype(np.int64),
-        num_bytes_D=np.concatenate([run.num_bytes_N for run in runs]),
+        indexes_N=np.concatenate([run.indexes_N for run in runs]),
+        nats_N=nats,
+        num_targets_N=targets.astype(np.int64),
+        num_right_N=right.astype(np.int64),
+        num_bytes_N=np.concatenate([run.num_bytes_N for run in runs]),
     )
 
 
@@ -137,7 +134,7 @@ def score_masked(
 def score_run(
     model: Transformer, run: DocumentRun, objective: Masked, scorer: Scorer, number: int
 ) -> NDArray[np.float64]:
-    """Return nats, guesses and right ones of a run's documents, [3, D]."""
+    """Return nats, guesses and right ones of a run's documents, [3, N documents]."""
     tokens_RT = in_rows(run.tokens_M.astype(np.int64), scorer.context_tokens)
     numbers_M = np.repeat(np.arange(len(run.lengths_N)), run.lengths_N)
     documents_RT = in_rows(numbers_M, scorer.context_tokens)

@@ -97,9 +97,11 @@ def test_a_batch_without_a_hidden_token_costs_nothing() -> None:
     rows = Rows(np.array([[1, 2, 1, 2]]), np.array([0]))
     batch = objective().batch(rows)
     assert batch.num_targets == 0
-    loss = objective().loss_sum(strong(), batch)
+    model = strong()
+    loss = objective().loss_sum(model, batch)
     assert float(loss.detach()) == 0
     loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_what_stands_in_another_document_changes_no_guess() -> None:
@@ -123,17 +125,17 @@ def test_held_out_scores_are_those_of_all_guesses(random_shards: ShardSet) -> No
     scores = score_masked(model, random_shards, scorer(), masker)
     other_seed = Masker(50, PIECES, 0.4, seed=8)
     again = score_masked(model, random_shards, scorer(batch_rows=7), other_seed)
-    assert len(scores.indexes_D) == random_shards.num_documents == 60
-    assert np.array_equal(scores.num_targets_D, again.num_targets_D)
-    assert np.array_equal(scores.num_right_D, again.num_right_D)
-    np.testing.assert_allclose(scores.nats_D, again.nats_D, rtol=1e-5)
+    assert len(scores.indexes_N) == random_shards.num_documents == 60
+    assert np.array_equal(scores.num_targets_N, again.num_targets_N)
+    assert np.array_equal(scores.num_right_N, again.num_right_N)
+    np.testing.assert_allclose(scores.nats_N, again.nats_N, rtol=1e-5)
     lengths = np.concatenate([np.diff(shard.offsets) for shard in random_shards.shards])
-    assert (scores.num_targets_D <= lengths - 2).all()
-    assert scores.num_targets_D.sum() == pytest.approx(0.4 * (lengths - 2).sum(), rel=0.15)
+    assert (scores.num_targets_N <= lengths - 2).all()
+    assert scores.num_targets_N.sum() == pytest.approx(0.4 * (lengths - 2).sum(), rel=0.15)
     assert 0 < scores.accuracy < 0.5
-    assert scores.loss == pytest.approx(scores.nats_D.sum() / scores.num_targets_D.sum())
+    assert scores.loss == pytest.approx(scores.nats_N.sum() / scores.num_targets_N.sum())
     some = score_masked(model, random_shards, scorer(max_tokens=400), masker)
-    assert 5 < len(some.indexes_D) < 30
+    assert 5 < len(some.indexes_N) < 30
 
 
 def test_without_a_document_there_is_no_score(make_shards) -> None:

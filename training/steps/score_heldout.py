@@ -18,11 +18,12 @@ from data_contracts.models import HELDOUT_SCORES
 from data_contracts.shards import ShardSet
 from store.step import Inputs, Output, Part, Step
 from training.config import NAMES_OF_NUMBERS
+from training.model_config import ModelConfig
 from training.steps.model_parts import open_model
 from training.steps.token_shards import documents_of, open_parts
 
 if TYPE_CHECKING:
-    from training.heldout import DocumentScores
+    from training.heldout import DocumentScores, Scorer
 
 VERSION = 2
 
@@ -92,21 +93,28 @@ def score_heldout(inputs: Inputs, config: ScoreConfig) -> Output:
 
 
 def _scores(model: Part, shards: ShardSet, config: ScoreConfig, folder: Path) -> DocumentScores:
-    import torch
-
-    from training.heldout import Scorer, score_documents
-    from training.precision import Precision, threads
+    from training.heldout import score_documents
+    from training.precision import threads
 
     decoder = open_model(model, shards.tokenizer_digest, folder)
-    scorer = Scorer(
-        context_tokens=decoder.config.context_tokens,
+    with threads(config.num_threads):
+        return score_documents(decoder.eval(), shards, scorer_of(config, decoder.config))
+
+
+def scorer_of(config: ScoreConfig, shape: ModelConfig) -> Scorer:
+    """Return how a model of a shape is scored on a processor."""
+    import torch
+
+    from training.heldout import Scorer
+    from training.precision import Precision
+
+    return Scorer(
+        context_tokens=shape.context_tokens,
         batch_rows=config.batch_rows,
         precision=Precision(config.dtype, "asked for"),
         device=torch.device("cpu"),
         max_tokens=config.max_tokens,
     )
-    with threads(config.num_threads):
-        return score_documents(decoder.eval(), shards, scorer)
 
 
 def _facts(scores: DocumentScores, shards: ShardSet, seconds: float) -> dict[str, Any]:

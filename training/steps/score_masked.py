@@ -17,7 +17,7 @@ from store.step import Inputs, Output
 from training.config import PretrainConfig
 from training.steps.model_parts import open_model
 from training.steps.pretrain_inputs import pieces_for
-from training.steps.score_heldout import SPLIT, STEP, ScoreConfig
+from training.steps.score_heldout import SPLIT, STEP, ScoreConfig, scorer_of
 from training.steps.token_shards import documents_of, open_parts
 
 if TYPE_CHECKING:
@@ -39,31 +39,28 @@ def score_masked_step(inputs: Inputs, config: ScoreConfig) -> Output:
         return Output(HELDOUT_SCORES.empty_table(), facts={"num_heldout_documents": 0})
     scores, rate = _scores(inputs, shards, config)
     rows = {
-        "doc_id": documents["doc_id"].take(scores.indexes_D),
-        "num_targets": scores.num_targets_D,
-        "num_bytes": scores.num_bytes_D,
-        "nats": scores.nats_D,
-        "num_right": scores.num_right_D,
+        "doc_id": documents["doc_id"].take(scores.indexes_N),
+        "num_targets": scores.num_targets_N,
+        "num_bytes": scores.num_bytes_N,
+        "nats": scores.nats_N,
+        "num_right": scores.num_right_N,
     }
     facts = {
         "masked_loss": scores.loss,
         "masked_accuracy": scores.accuracy,
         "mask_rate": rate,
-        "num_targets": int(np.sum(scores.num_targets_D)),
-        "num_documents": len(scores.indexes_D),
+        "num_targets": int(np.sum(scores.num_targets_N)),
+        "num_documents": len(scores.indexes_N),
         "num_heldout_documents": shards.num_documents,
     }
     return Output(pa.table(rows, HELDOUT_SCORES), facts=facts)
 
 
 def _scores(inputs: Inputs, shards: Any, config: ScoreConfig) -> tuple[MaskedScores, float]:
-    import torch
-
-    from training.heldout import Scorer
     from training.masked import score_masked
     from training.masking import Masker
     from training.model_folder import read_description
-    from training.precision import Precision, threads
+    from training.precision import threads
 
     assert inputs.scratch is not None
     part = inputs.one("model")
@@ -72,13 +69,7 @@ def _scores(inputs: Inputs, shards: Any, config: ScoreConfig) -> tuple[MaskedSco
     asked = PretrainConfig(objective="masked", whole_words=bool(learnt["whole_words"]))
     rate = float(learnt["mask_rate"])
     masker = Masker(shards.vocab_size, pieces_for(inputs, asked), rate, seed=0)
-    scorer = Scorer(
-        context_tokens=model.config.context_tokens,
-        batch_rows=config.batch_rows,
-        precision=Precision(config.dtype, "asked for"),
-        device=torch.device("cpu"),
-        max_tokens=config.max_tokens,
-    )
+    scorer = scorer_of(config, model.config)
     with threads(config.num_threads):
         return score_masked(model.eval(), shards, scorer, masker), rate
 

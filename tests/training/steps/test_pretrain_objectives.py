@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
-from sentencepiece import SentencePieceTrainer
+from step_inputs import FilePart, small_tokenizer
 
 from data_contracts.documents import LABELS
 from data_contracts.errors import Damaged, InputError, UsageError
@@ -46,41 +44,8 @@ MASKED = replace(CONFIG, objective="masked", mask_rate=0.3, whole_words=True)
 LABELLED = replace(CONFIG, objective="supervised", label_columns=("package", "kind"))
 
 
-@dataclass
-class FilePart:
-    """A partition in memory, its files in a folder."""
-
-    rows: pa.Table
-    files: dict[str, Path] = field(default_factory=dict)
-    key: str = "all"
-
-    @property
-    def num_rows(self) -> int:
-        return len(self.rows)
-
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        return self.rows if columns is None else self.rows.select(list(columns))
-
-    def file(self, name: str, folder: Path) -> Path:
-        return self.files[name]
-
-
 def train(symbols: str) -> bytes:
-    model = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20),
-        model_writer=model,
-        vocab_size=310,
-        model_type="bpe",
-        byte_fallback=True,
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        normalization_rule_name="identity",
-        hard_vocab_limit=False,
-        control_symbols=symbols,
-        minloglevel=2,
-    )
-    return model.getvalue()
+    return small_tokenizer(SENTENCES, 310, symbols)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import torch
-from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from sentencepiece import SentencePieceProcessor
+from step_inputs import FilePart, small_tokenizer
 
 from data_contracts.errors import UsageError
 from data_contracts.models import CURVE, SAMPLES
@@ -26,41 +25,9 @@ from training.steps.sample_texts import STEP, SampleConfig, sample_texts
 PROMPTS = ("the wheel", "", "  naïve ▁ 😀\n")
 
 
-@dataclass
-class FilePart:
-    """A partition in memory, its files in a folder."""
-
-    rows: pa.Table
-    files: dict[str, Path] = field(default_factory=dict)
-    key: str = "all"
-
-    @property
-    def num_rows(self) -> int:
-        return len(self.rows)
-
-    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        return self.rows if columns is None else self.rows.select(list(columns))
-
-    def file(self, name: str, folder: Path) -> Path:
-        return self.files[name]
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> bytes:
-    model = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(["the water turns the wheel of the mill"] * 20),
-        model_writer=model,
-        vocab_size=290,
-        model_type="bpe",
-        byte_fallback=True,
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        normalization_rule_name="identity",
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    return model.getvalue()
+    return small_tokenizer(["the water turns the wheel of the mill"], 290)
 
 
 @pytest.fixture
