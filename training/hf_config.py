@@ -58,6 +58,7 @@ def _gpt2(config: ModelConfig) -> dict[str, Any]:
         "n_head": config.num_heads,
         "n_inner": config.feed_forward_width,
         "layer_norm_epsilon": config.norm_epsilon,
+        "activation_function": "gelu" if config.exact_gelu else "gelu_new",
         **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), config.dropout_ratio),
     }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from data_contracts.errors import UsageError
 
 SHAPES = ("llama", "modernbert", "gpt2")
-_MAY_BE_ZERO = ("dropout_ratio", "tied_head", "biases")
+_MAY_BE_ZERO = ("dropout_ratio", "tied_head", "biases", "exact_gelu")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ModelConfig:
       ``global_every_layers``-th layer, the first among them, sees a whole document, with angles of
       ``rope_base``; the others see ``window_tokens // 2`` to either side, with ``local_rope_base``.
     - ``gpt2``, a decoder: LayerNorm, learned positions, GELU; with ``biases`` as GPT-2 has them, or
-      without any.
+      without any; ``exact_gelu`` as nanoGPT has it, or by GPT-2's approximation.
 
     ``context_tokens`` bounds T. ``num_kv_heads`` divides ``num_heads``, which divides ``width``;
     they are equal but in a llama. ``tied_head``: the embedding is the head's matrix too.
@@ -42,6 +43,7 @@ class ModelConfig:
     shape: str = "llama"
     tied_head: bool = True
     biases: bool = False
+    exact_gelu: bool = False
     dropout_ratio: float = 0.0
     window_tokens: int = 128
     local_rope_base: float = 10_000.0
@@ -58,8 +60,9 @@ class ModelConfig:
         if not 0 <= self.dropout_ratio < 1:
             raise UsageError(f"model.dropout_ratio is {self.dropout_ratio}; give 0 up to below 1")
         self._check_heads()
-        if self.biases and self.shape != "gpt2":
-            raise UsageError(f"model.biases is set, but a {self.shape} has none; leave it out")
+        for name in ("biases", "exact_gelu"):
+            if getattr(self, name) and self.shape != "gpt2":
+                raise UsageError(f"model.{name} is set, but a {self.shape} has none; leave it out")
 
     def _check_heads(self) -> None:
         if self.width % (2 * self.num_heads):
@@ -89,3 +92,29 @@ class ModelConfig:
     def is_local(self, layer: int) -> bool:
         """Whether a layer, counted from 0, sees a window only."""
         return self.shape == "modernbert" and layer % self.global_every_layers != 0
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What of a model shall be otherwise than its depth says; None: as it says.
+
+    Each is the field of that name of `ModelConfig`.
+    """
+
+    width: int | None = None
+    num_heads: int | None = None
+    num_kv_heads: int | None = None
+    feed_forward_width: int | None = None
+    rope_base: float | None = None
+    norm_epsilon: float | None = None
+    tied_head: bool | None = None
+    biases: bool | None = None
+    exact_gelu: bool | None = None
+    dropout_ratio: float | None = None
+    window_tokens: int | None = None
+    local_rope_base: float | None = None
+    global_every_layers: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what is set, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}

@@ -40,6 +40,7 @@ CASES = {
     "llama, one key head": replace(LLAMA, num_kv_heads=1, rope_base=10_000.0),
     "gpt2, biases": GPT2,
     "gpt2, no biases": replace(GPT2, biases=False),
+    "gpt2, exact GELU": replace(GPT2, exact_gelu=True),
     "gpt2, untied": replace(GPT2, tied_head=False),
     "modernbert": MODERNBERT,
     "modernbert, untied": replace(MODERNBERT, tied_head=False),
