@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from flows.state import state_folder
 from training.config import NAMES_OF_NUMBERS, PretrainConfig
+from training.presets import HEAD_SIZE
 from training.processor import bfloat16_flags, processor_name
 
-_WIDTH_PER_DEPTH = 64
 _REMEMBERED = "precision.json"
 
 Config = TypeVar("Config", bound=Any)
@@ -31,7 +31,8 @@ def on_this_machine(config: PretrainConfig) -> PretrainConfig:
     config = with_threads(config)
     if config.dtype != "auto":
         return config
-    name, reason = _precision(state_folder(), config.device, config.depth * _WIDTH_PER_DEPTH)
+    width = config.model.width or config.depth * HEAD_SIZE
+    name, reason = _precision(state_folder(), config.device, width)
     return replace(config, dtype=name, dtype_reason=reason)
 
 

@@ -139,7 +139,7 @@ def finetuning_variants(recipe: Recipe) -> list[Node]:
 
 def _model_of(config: PretrainConfig) -> tuple[Any, ...]:
     """Return what a model's shape depends on."""
-    return config.model_shape, config.depth, config.context_tokens
+    return config.model_shape, config.depth, config.context_tokens, config.model
 
 
 def step_name(step: str, variant: str) -> str:

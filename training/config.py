@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from data_contracts.errors import UsageError
-from training.model_config import SHAPES
+from training.model_config import SHAPES, ModelOptions
+from training.presets import preset
 from training.sampling import check_prompt
 
 NAMES_OF_NUMBERS = ("float32", "bfloat16")
@@ -17,7 +18,7 @@ OBJECTIVES = ("causal", "masked", "supervised")
 _OF_OBJECTIVES = {"masked": ("mask_rate", "whole_words"), "supervised": ("label_columns",)}
 SCHEDULES = ("cosine", "wsd")
 CHOICES = ("last", "best")
-_AT_LEAST_ONE = ("depth", "context_tokens", "batch_rows", "heldout_max_tokens", "num_processes")
+_AT_LEAST_ONE = ("depth", "context_tokens", "heldout_max_tokens", "num_processes")
 
 
 def uncounted(default: Any) -> Any:
@@ -46,12 +47,29 @@ def foreign_names(objective: str) -> set[str]:
 
 @dataclass(frozen=True)
 class AdamWConfig:
-    """Settings of AdamW (Loshchilov and Hutter 2019); the rate comes from the schedule."""
+    """Settings of AdamW (Loshchilov and Hutter 2019); the rate comes from the schedule.
+
+    ``weight_decay`` None: derived from the model's width (`training.derive`), before an optimiser
+    is made.
+    """
 
     beta_1: float = 0.9
     beta_2: float = 0.95
     epsilon: float = 1e-8
-    weight_decay: float = 0.1
+    weight_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight_decay is not None and not 0 <= self.weight_decay < float("inf"):
+            raise UsageError(
+                f"adamw.weight_decay is {self.weight_decay}; give 0 or more, or leave it out"
+            )
+
+    @property
+    def decay(self) -> float:
+        """The weight decay; raises ValueError while it is left to be derived."""
+        if self.weight_decay is None:
+            raise ValueError("weight_decay is not derived yet; see training.derive")
+        return self.weight_decay
 
 
 @dataclass(frozen=True)
@@ -127,7 +145,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """What to train and how; None means derived from ``depth``.
+    """What to train and how; what is left open follows from ``depth`` (`training.derive`).
+
+    That is ``batch_rows`` where it is 0, ``peak_learning_rate`` and ``adamw.weight_decay`` where
+    they are None, and of the model all that ``model`` does not set.
 
     ``optimizer`` is ``muon`` (for the matrices of the blocks; AdamW for the rest) or ``adamw``.
     ``dtype`` is ``auto`` (measured), ``float32`` or ``bfloat16``; ``dtype_reason`` says why it was
@@ -160,10 +181,11 @@ class PretrainConfig:
 
     depth: int = 4
     context_tokens: int = 256
-    batch_rows: int = 16
+    batch_rows: int = 0
     micro_batch_rows: int = 16
     objective: str = "causal"
     shape: str | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
     mask_rate: float = 0.15
     whole_words: bool = False
     label_columns: tuple[str, ...] = ()
@@ -213,6 +235,8 @@ class PretrainConfig:
             raise UsageError(f"seed is {self.seed}; give a number from 0 to 2**63 - 1")
         if self.device not in ("cpu", "cuda"):
             raise UsageError(f"device is {self.device}; give cpu or cuda")
+        if self.batch_rows < 0:
+            raise UsageError(f"batch_rows is {self.batch_rows}; give 1 or more, or leave it out")
         if self.num_threads < 0:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
         if self.optimizer not in OPTIMIZERS:
@@ -240,6 +264,7 @@ class PretrainConfig:
                 f"as the run has {self.num_steps} steps"
             )
         self._check_objective()
+        preset(self.depth, 2, self.context_tokens, self.model_shape, **self.model.given())
 
     def _check_objective(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -261,11 +286,6 @@ class PretrainConfig:
                     f"{given[0]} is set, but objective is {self.objective}; leave it out, or give "
                     f"objective = {objective!r}"
                 )
-        if self.objective != "causal" and self.num_processes > 1:
-            raise UsageError(
-                f"num_processes is {self.num_processes}, but objective is {self.objective}; only "
-                "the causal one trains in several processes, give 1"
-            )
         # Rows are documents, each read once an epoch, and targets are no tokens.
         plain = {"packing": PACKINGS[0], "loss": PLAIN, "source_weights": ()}
         for name, default in plain.items():

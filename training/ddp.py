@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from data_contracts import errors
 from data_contracts.errors import MillraceError, UsageError
 from training.config import PretrainConfig
 from training.guard import Incident
+from training.job import Job
 from training.loop import METRICS, NotFinite, OnProgress
 from training.metrics import Progress, read_metrics
 from training.precision import Precision
 from training.pretrain import PretrainResult
 from training.seen import NOTHING_SEEN, Seen
 
-JOB, LOG = "job.json", "processes.log"
+LOG = "processes.log"
 _ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_SECONDS = 40.0  # torchrun gives its processes 30 to end
 
@@ -36,43 +37,24 @@ class ProcessesFailed(MillraceError):
     """A training process ended before its time; what it had saved is whole."""
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where token shards lie: their folders, and the names of those to read (None: all)."""
-
-    folders: tuple[Path, ...]
-    names: tuple[str, ...] | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {"folders": [str(folder.resolve()) for folder in self.folders], "names": self.names}
-
-
 def pretrain_in_processes(
-    config: PretrainConfig,
-    train: Places,
-    out_folder: Path,
-    progress: OnProgress,
-    heldout: Places | None = None,
-    seen: Seen = NOTHING_SEEN,
+    job: Job, out_folder: Path, progress: OnProgress, seen: Seen = NOTHING_SEEN
 ) -> PretrainResult:
-    """Do what `training.pretrain.pretrain` does, in ``config.num_processes`` processes.
+    """Do what `training.pretrain.pretrain` does, in as many processes as the job's config says.
 
     Raises what that raises; ProcessesFailed, with the end of their log, if one of them dies.
     """
-    if config.batch_rows < config.num_processes:
+    config = job.config
+    if 0 < config.batch_rows < config.num_processes:
         raise UsageError(
             f"batch_rows is {config.batch_rows}, too few for num_processes = "
             f"{config.num_processes}; give each process a row"
         )
     out_folder.mkdir(parents=True, exist_ok=True)
     seen.write(out_folder)
-    job = out_folder / JOB
-    places = {"train": train.plain(), "heldout": heldout.plain() if heldout else None}
-    job.write_text(json.dumps({"config": asdict(config), "out": str(out_folder), **places}))
-    log = out_folder / LOG
+    path, log = job.write(out_folder), out_folder / LOG
     result: PretrainResult | None = None
-    with log.open("w") as log_file, started(config, job, log_file) as process:
+    with log.open("w") as log_file, started(config, path, log_file) as process:
         assert process.stdout is not None
         for line in process.stdout:
             told = read_line(line)

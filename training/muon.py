@@ -35,8 +35,8 @@ class MuonAdamW(torch.optim.Optimizer):
     ):
         decayed = [p for p in rest if p.ndim >= 2]
         groups = [
-            {"params": list(matrices), "weight_decay": config.weight_decay},
-            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": list(matrices), "weight_decay": config.decay},
+            {"params": decayed, "weight_decay": config.decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
         super().__init__(groups, {"lr": 0.0})

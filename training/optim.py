@@ -14,15 +14,6 @@ from training.muon import MuonAdamW
 from training.supervised import LabelModel
 
 
-def peak_learning_rate(width: int, optimizer: str = "adamw") -> float:
-    """Return 6e-4 at width 768, falling as 1/width: within 15% of Brown et al. 2020, table 2.1.
-
-    Muon takes four times as much: found best of 6e-3, 1.2e-2 and 2e-2 at width 128 in short runs,
-    where AdamW did worse with more than this rule.
-    """
-    return 6e-4 * 768 / width * (4 if optimizer == "muon" else 1)
-
-
 def new_optimizer(
     model: Transformer | LabelModel, name: str, config: AdamWConfig
 ) -> torch.optim.Optimizer:
@@ -39,7 +30,7 @@ def new_adamw(model: nn.Module, config: AdamWConfig) -> torch.optim.AdamW:
     """Return AdamW, fused into one kernel; matrices decay, norms and biases do not."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(

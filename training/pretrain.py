@@ -29,6 +29,7 @@ from training.config import (
     foreign_names,
     loop_plan,
 )
+from training.derive import derived, model_of
 from training.determinism import deterministic
 from training.document_labels import DocumentLabels
 from training.guard import Incident
@@ -39,10 +40,9 @@ from training.masking import Pieces
 from training.memory import check_memory, free_memory, training_memory
 from training.metrics import read_metrics
 from training.model_config import ModelConfig
-from training.optim import new_optimizer, peak_learning_rate
+from training.optim import new_optimizer
 from training.parts import Parts
 from training.precision import Precision, choose_precision, threads
-from training.presets import preset
 from training.ranks import ALONE, Ranks
 from training.schedule import Schedule
 from training.seen import (
@@ -122,58 +122,59 @@ def pretrain(
         deterministic(config.device),
         shown(config, progress, ranks) as tell,
     ):
+        started = time.perf_counter()
         given = Given(shards, heldout, pieces, labels, seen.sources, seen.train_sources)
-        return _pretrain(config, given, out_folder, tell, ranks, seen)
+        check_given(config, given)
+        config = derived(config, shards.vocab_size)
+        precision, assembly, parts = prepare(config, given, out_folder, ranks, seen)
+        trained = train(parts, loop_plan(config), out_folder, tell)
+        seconds = time.perf_counter() - started
+        return result(config, assembly, trained, precision, out_folder, seconds)
 
 
-def _pretrain(
-    config: PretrainConfig,
-    given: Given,
-    out_folder: Path,
-    progress: OnProgress,
-    ranks: Ranks,
-    seen: Seen,
-) -> PretrainResult:
-    started = time.perf_counter()
-    shards = given.shards
-    check_shards(shards, None)
+def check_given(config: PretrainConfig, given: Given) -> None:
+    """Raise InputError for shards that do not go together, or cannot be measured."""
+    check_shards(given.shards, None)
     if given.heldout is not None:
-        check_shards(given.heldout, shards.tokenizer_digest)
+        check_shards(given.heldout, given.shards.tokenizer_digest)
         if config.objective == "causal":
             check_measurable(given.heldout)
+
+
+def prepare(
+    config: PretrainConfig, given: Given, out_folder: Path, ranks: Ranks, seen: Seen
+) -> tuple[Precision, Assembly, Parts]:
+    """Return what the loop is given, in which numbers; refuse what cannot be trained here."""
     device = torch_device(config.device)
-    shape = preset(config.depth, shards.vocab_size, config.context_tokens, config.model_shape)
-    schedule = schedule_of(config, shape)
+    shape = model_of(config, given.shards.vocab_size)
     precision = agreed(resolved_precision(config, shape, device, out_folder), ranks, device)
     refuse_too_large(config, shape, precision, device)
     assembly = assemble(config, shape, given, scorer_of(config, precision, device))
-    begin_with(assembly.trunk, config, shards.tokenizer_digest)
-    settings = counted_settings(config, shape, schedule, precision, given)
+    begin_with(assembly.trunk, config, given.shards.tokenizer_digest)
+    settings = counted_settings(config, shape, precision, given)
     if ranks.is_first:
         write_run(out_folder, settings, precision)
     torch.manual_seed(config.seed)
-    model = assembly.model
     if config.compile:
-        model.compile_parts()
+        assembly.model.compile_parts()
     parts = Parts(
-        model=model,
-        optimizer=new_optimizer(model, config.optimizer, config.adamw),
+        model=assembly.model,
+        optimizer=new_optimizer(assembly.model, config.optimizer, config.adamw),
         objective=assembly.objective,
         rows=assembly.rows,
-        learning_rate=schedule,
+        learning_rate=schedule_of(config),
         precision=precision,
         settings=settings,
         device=device,
         evaluate=assembly.score,
         bytes_per_token=assembly.bytes_per_token,
         score="heldout_loss",
-        lineage=lineage_of(shards),
+        lineage=lineage_of(given.shards),
         ranks=ranks,
         utilisation=utilisation_of(assembly.trunk, precision, device, ranks),
         write_sample=sample_writer(config, assembly.trunk, seen),
     )
-    trained = train(parts, loop_plan(config), out_folder, progress)
-    return result(config, assembly, trained, precision, out_folder, time.perf_counter() - started)
+    return precision, assembly, parts
 
 
 def refuse_too_large(
@@ -185,10 +186,11 @@ def refuse_too_large(
     check_memory(needed, free_memory(device), shape, rows_at_once)
 
 
-def schedule_of(config: PretrainConfig, shape: ModelConfig) -> Schedule:
-    """Return the learning rate's schedule, its peak derived from the width where none is given."""
+def schedule_of(config: PretrainConfig) -> Schedule:
+    """Return the learning rate's schedule of a config whose peak is derived."""
+    assert config.peak_learning_rate is not None
     return Schedule(
-        config.peak_learning_rate or peak_learning_rate(shape.width, config.optimizer),
+        config.peak_learning_rate,
         config.num_steps,
         config.warm_up_steps,
         config.final_learning_rate_ratio,
@@ -218,7 +220,6 @@ def agreed(precision: Precision, ranks: Ranks, device: torch.device) -> Precisio
 def counted_settings(
     config: PretrainConfig,
     shape: ModelConfig,
-    schedule: Schedule,
     precision: Precision,
     given: Given,
 ) -> dict[str, Any]:
@@ -229,7 +230,6 @@ def counted_settings(
         **{name: plain[name] for name in counted if name not in foreign},
         **given.settings(),
         "dtype": precision.name,
-        "peak_learning_rate": schedule.peak,
         "model": asdict(shape),
         "shape": shape.shape,
         "tokenizer_digest": given.shards.tokenizer_digest,

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from data_contracts.errors import MillraceError
-from data_contracts.shards import ShardSet, open_shards
-from training.config import config_of
 from training.ddp import plain_result
+from training.job import Job, read_job
 from training.pretrain import pretrain
 from training.ranks import Ranks, join_ranks, leave_ranks
 from training.seen import read_seen
@@ -23,10 +22,10 @@ from training.seen import read_seen
 def main(job: Path) -> int:
     """Take part in a job; return the exit status."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    asked = json.loads(job.read_bytes())
-    ranks = join_ranks(asked["config"]["device"])
+    asked = read_job(job)
+    ranks = join_ranks(asked.config.device)
     try:
-        tell(ranks, {"result": take_part(asked, ranks)})
+        tell(ranks, {"result": take_part(asked, job.parent, ranks)})
     except MillraceError as error:
         tell(ranks, {"error": [type(error).__name__, str(error)]})
         return 1
@@ -35,24 +34,20 @@ def main(job: Path) -> int:
     return 0
 
 
-def take_part(asked: Mapping[str, Any], ranks: Ranks) -> dict[str, Any]:
+def take_part(job: Job, folder: Path, ranks: Ranks) -> dict[str, Any]:
     """Train with the others; return the result as JSON values."""
-    heldout = asked["heldout"]
     result = pretrain(
-        config_of(asked["config"]),
-        shards_at(asked["train"]),
-        Path(asked["out"]),
+        job.config,
+        job.train.open(),
+        folder,
         lambda progress: tell(ranks, {"progress": asdict(progress)}),
-        shards_at(heldout) if heldout else None,
+        job.heldout.open() if job.heldout else None,
+        job.pieces,
+        job.labels,
         ranks=ranks,
-        seen=read_seen(Path(asked["out"])),
+        seen=read_seen(folder),
     )
     return plain_result(result)
-
-
-def shards_at(places: Mapping[str, Any]) -> ShardSet:
-    """Open the shards of `training.ddp.Places`."""
-    return open_shards([Path(folder) for folder in places["folders"]], places["names"])
 
 
 def tell(ranks: Ranks, what: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ SETTINGS = {"model": vars(CONFIG), "tokenizer_digest": "tokenizer-a"}
 
 def trained(seed: int) -> tuple[Transformer, torch.optim.Optimizer]:
     model = new_model(CONFIG, seed)
-    optimizer = new_adamw(model, AdamWConfig())
+    optimizer = new_adamw(model, AdamWConfig(weight_decay=0.1))
     model(torch.arange(10)[None]).square().mean().backward()
     optimizer.step()
     return model, optimizer

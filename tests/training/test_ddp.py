@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from objective_inputs import inputs_of
 
 from data_contracts.errors import InputError, UsageError
 from data_contracts.shards import ShardSet
 from training.checkpoint import MODEL
 from training.config import GuardConfig, LossTerms, PretrainConfig, config_of
-from training.ddp import Places, ProcessesFailed, pretrain_in_processes
+from training.ddp import ProcessesFailed, pretrain_in_processes
+from training.job import Job, Places
 from training.loader import Rows
 from training.metrics import Progress
 from training.objectives import Causal
@@ -55,6 +57,12 @@ def with_processes(count: int) -> PretrainConfig:
     return dataclasses.replace(CONFIG, num_processes=count)
 
 
+MASKED = dataclasses.replace(CONFIG, objective="masked", mask_rate=0.2, whole_words=True)
+LABELLED = dataclasses.replace(
+    CONFIG, objective="supervised", label_columns=("a", "b"), shape="modernbert"
+)
+
+
 def curve(lines: Sequence[dict]) -> np.ndarray:
     return np.array([[line["loss"], line["gradient_norm"]] for line in lines])
 
@@ -67,9 +75,8 @@ def test_the_curve_is_that_of_one_process(
     alone = pretrain(CONFIG, random_shards, tmp_path / "alone", ignore, random_shards)
     seen: list[Progress] = []
     data = places(tmp_path)
-    several = pretrain_in_processes(
-        with_processes(count), data, tmp_path / "several", seen.append, data
-    )
+    job = Job(with_processes(count), data, data)
+    several = pretrain_in_processes(job, tmp_path / "several", seen.append)
     assert [progress.step for progress in seen] == list(range(1, 13))
     assert curve(several.curve) == pytest.approx(curve(alone.curve), abs=1e-5)
     assert several.heldout_bits_per_byte == pytest.approx(alone.heldout_bits_per_byte, abs=1e-5)
@@ -77,6 +84,23 @@ def test_the_curve_is_that_of_one_process(
     assert several.precision == alone.precision
     assert several.num_parameters == alone.num_parameters
     assert several.tokens_per_second > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [MASKED, LABELLED], ids=["masked", "supervised"])
+def test_so_is_that_of_other_objectives(
+    random_shards: ShardSet, tmp_path: Path, config: PretrainConfig
+) -> None:
+    given = inputs_of(config, random_shards)
+    alone = pretrain(config, random_shards, tmp_path / "one", ignore, random_shards, *given)
+    data = places(tmp_path)
+    job = Job(dataclasses.replace(config, num_processes=2), data, data, *given)
+    several = pretrain_in_processes(job, tmp_path / "several", ignore)
+    assert curve(several.curve) == pytest.approx(curve(alone.curve), abs=1e-5)
+    assert several.heldout_accuracy == pytest.approx(alone.heldout_accuracy, abs=1e-3)
+    scores = [of.curve[-1]["scores"]["heldout_loss"] for of in (several, alone)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+    assert several.objective_facts == alone.objective_facts
 
 
 KILLED = """
@@ -90,7 +114,7 @@ def progress(progress):
         os.kill(os.getpid(), signal.SIGKILL)
 config = tests.dataclasses.replace(tests.with_processes(2), num_steps=100_000)
 root = Path(sys.argv[3])
-tests.pretrain_in_processes(config, tests.places(root), root / "killed", progress)
+tests.pretrain_in_processes(tests.Job(config, tests.places(root)), root / "killed", progress)
 """
 
 
@@ -135,8 +159,8 @@ def test_one_that_dies_ends_the_run_which_goes_on_with_its_bits(
     config = dataclasses.replace(
         with_processes(2), num_steps=200, checkpoint_every_steps=20, evaluate_every_steps=None
     )
-    data = places(tmp_path)
-    straight = pretrain_in_processes(config, data, tmp_path / "straight", ignore)
+    job = Job(config, places(tmp_path))
+    straight = pretrain_in_processes(job, tmp_path / "straight", ignore)
 
     def kill_one(progress: Progress) -> None:
         if progress.step == 50:
@@ -145,9 +169,9 @@ def test_one_that_dies_ends_the_run_which_goes_on_with_its_bits(
             os.kill(max(workers), signal.SIGKILL)
 
     with pytest.raises(ProcessesFailed, match=r"one of 2 training processes ended with code"):
-        pretrain_in_processes(config, data, tmp_path / "killed", kill_one)
+        pretrain_in_processes(job, tmp_path / "killed", kill_one)
     wait_until_none(str(tmp_path / "killed"))
-    again = pretrain_in_processes(config, data, tmp_path / "killed", ignore)
+    again = pretrain_in_processes(job, tmp_path / "killed", ignore)
     assert 40 <= again.resumed_from_step < 200
     assert (again.checkpoint / MODEL).read_bytes() == (straight.checkpoint / MODEL).read_bytes()
     assert [line["loss"] for line in again.curve] == [line["loss"] for line in straight.curve]
@@ -194,7 +218,7 @@ def test_the_impossible_is_refused_before_any_process_starts(
     random_shards: ShardSet, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="too few for num_processes = 9"):
-        pretrain_in_processes(with_processes(9), places(tmp_path), tmp_path / "out", ignore)
+        pretrain_in_processes(Job(with_processes(9), places(tmp_path)), tmp_path / "out", ignore)
     with pytest.raises(UsageError, match="num_processes is 2, but 1 take part"):
         pretrain(with_processes(2), random_shards, tmp_path / "out", ignore)
     assert not (tmp_path / "out").exists()
@@ -206,4 +230,4 @@ def test_what_all_of_them_refuse_is_told_as_one_error(
 ) -> None:
     config = dataclasses.replace(with_processes(2), context_tokens=1000)
     with pytest.raises(InputError, match="too few for one batch"):
-        pretrain_in_processes(config, places(tmp_path), tmp_path / "out", ignore)
+        pretrain_in_processes(Job(config, places(tmp_path)), tmp_path / "out", ignore)

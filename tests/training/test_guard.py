@@ -85,7 +85,7 @@ def parts_of(factors: dict[int, float], read: list[int] | None = None) -> Parts:
 
     return Parts(
         model=model,
-        optimizer=new_adamw(model, AdamWConfig()),
+        optimizer=new_adamw(model, AdamWConfig(weight_decay=0.1)),
         objective=Planted(factors),
         rows=rows,
         learning_rate=lambda step: 1e-3 * (step + 1),

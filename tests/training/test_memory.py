@@ -34,7 +34,7 @@ def most_allocated(config: ModelConfig, optimizer_name: str) -> int:
     batch = Batch(tokens, tokens, tokens)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
         model = new_model(config, 0)
-        optimizer = new_optimizer(model, optimizer_name, AdamWConfig())
+        optimizer = new_optimizer(model, optimizer_name, AdamWConfig(weight_decay=0.1))
         for _ in range(2):
             for _ in range(2):
                 token_losses(model, batch).sum().backward()

@@ -62,7 +62,7 @@ def gradients_of(model: nn.Module, step: int) -> None:
 
 
 def test_what_is_no_matrix_of_a_block_moves_as_under_adamw() -> None:
-    config = AdamWConfig()
+    config = AdamWConfig(weight_decay=0.1)
     models = [new_model(SHAPE, 0) for _ in range(2)]
     optimizers = [new_optimizer(models[0], "muon", config), new_adamw(models[1], config)]
     for model, optimizer in zip(models, optimizers, strict=True):
@@ -77,13 +77,13 @@ def test_what_is_no_matrix_of_a_block_moves_as_under_adamw() -> None:
 
 def test_going_on_from_a_checkpoint_changes_no_bit(tmp_path: Path) -> None:
     model = new_model(SHAPE, 0)
-    optimizer = new_optimizer(model, "muon", AdamWConfig())
+    optimizer = new_optimizer(model, "muon", AdamWConfig(weight_decay=0.1))
     for step in range(3):
         if step == 2:
             save_checkpoint(tmp_path, step, model, optimizer, {}, 1)
         one_step(model, optimizer, step)
     again = new_model(SHAPE, 1)
-    other = new_optimizer(again, "muon", AdamWConfig())
+    other = new_optimizer(again, "muon", AdamWConfig(weight_decay=0.1))
     found = newest_checkpoint(tmp_path)
     assert found is not None
     resume(found, again, other)

@@ -14,7 +14,6 @@ from training.optim import (
     load_optimizer_tensors,
     new_adamw,
     optimizer_tensors,
-    peak_learning_rate,
     set_learning_rate,
 )
 
@@ -58,14 +57,14 @@ def test_state_comes_back_as_it_was() -> None:
         optimizer.step()
 
     straight = new_model(CONFIG, 0)
-    optimizer = new_adamw(straight, AdamWConfig())
+    optimizer = new_adamw(straight, AdamWConfig(weight_decay=0.1))
     assert optimizer_tensors(straight, optimizer) == {}
     step(straight, optimizer)
     tensors = {name: t.clone() for name, t in optimizer_tensors(straight, optimizer).items()}
     assert len(tensors) == 3 * 14
     other = new_model(CONFIG, 1)
     other.load_state_dict(straight.state_dict())
-    again = new_adamw(other, AdamWConfig())
+    again = new_adamw(other, AdamWConfig(weight_decay=0.1))
     load_optimizer_tensors(other, again, tensors)
     step(straight, optimizer)
     step(other, again)
@@ -74,12 +73,6 @@ def test_state_comes_back_as_it_was() -> None:
 
 def test_state_of_another_model_is_refused() -> None:
     model = new_model(CONFIG, 0)
+    optimizer = new_adamw(model, AdamWConfig(weight_decay=0.1))
     with pytest.raises(Damaged, match=r"nowhere\.weight:exp_avg fits no parameter"):
-        load_optimizer_tensors(
-            model, new_adamw(model, AdamWConfig()), {"nowhere.weight:exp_avg": torch.ones(1)}
-        )
-
-
-@pytest.mark.parametrize(("width", "published"), [(768, 6e-4), (1024, 3e-4), (2048, 2e-4)])
-def test_peak_rates_are_near_the_published_ones(width: int, published: float) -> None:
-    assert published * 0.85 < peak_learning_rate(width) < published * 1.6
+        load_optimizer_tensors(model, optimizer, {"nowhere.weight:exp_avg": torch.ones(1)})

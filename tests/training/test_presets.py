@@ -8,7 +8,13 @@ import torch
 from data_contracts.errors import UsageError
 from training.model import Transformer
 from training.model_config import SHAPES, ModelConfig
-from training.presets import best_batch_tokens, num_parameters, preset, training_preset
+from training.presets import (
+    best_batch_tokens,
+    num_parameters,
+    peak_learning_rate,
+    preset,
+    training_preset,
+)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -39,6 +45,8 @@ def test_every_derived_value_can_be_another() -> None:
     config = preset(4, 4096, 64, num_layers=7, feed_forward_width=100, rope_base=5e5)
     assert (config.num_layers, config.feed_forward_width, config.rope_base) == (7, 100, 5e5)
     assert config.width == 256
+    wide = preset(4, 4096, 64, width=384)
+    assert (wide.num_heads, wide.num_kv_heads, wide.feed_forward_width) == (6, 3, 1024)
     with pytest.raises(UsageError, match=r"model\.num_kv_heads is 3"):
         preset(4, 4096, 64, num_kv_heads=3)
 
@@ -54,3 +62,8 @@ def test_what_a_step_takes_off_a_weight_is_the_same_at_any_width() -> None:
     assert small.peak_learning_rate == pytest.approx(6e-4)
     share = small.peak_learning_rate * small.weight_decay
     assert share == pytest.approx(large.peak_learning_rate * large.weight_decay)
+
+
+@pytest.mark.parametrize(("width", "published"), [(768, 6e-4), (1024, 3e-4), (2048, 2e-4)])
+def test_peak_rates_are_near_the_published_ones(width: int, published: float) -> None:
+    assert published * 0.85 < peak_learning_rate(width) < published * 1.6

@@ -24,6 +24,7 @@ from training.checkpoint import MODEL, OPTIMIZER, load_trained
 from training.config import LossTerms, PretrainConfig
 from training.heldout import Scorer, score_documents
 from training.metrics import Progress
+from training.model_config import ModelOptions
 from training.pretrain import PretrainResult, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,7 +234,7 @@ def test_bad_input_is_refused_before_anything_is_written(
         pretrain(CONFIG, random_shards, out, ignore, foreign)
     with pytest.raises(InputError, match="too few for one batch"):
         pretrain(CONFIG, foreign, out, ignore)
-    wrongs = {"depth": 0, "context_tokens": 0, "batch_rows": 0, "num_steps": 0, "dtype": "half"}
+    wrongs = {"depth": 0, "context_tokens": 0, "batch_rows": -1, "num_steps": 0, "dtype": "half"}
     wrongs |= {"schedule": "none", "decay_ratio": 0, "choose_checkpoint": "first"}
     wrongs |= {"device": "abacus", "micro_batch_rows": 0, "warm_up_steps": 12}
     for name, value in wrongs.items():
@@ -339,19 +340,44 @@ def test_other_settings_of_an_objective_are_refused_in_the_same_folder(
         pretrain(dataclasses.replace(CONFIG, num_steps=4), random_shards, out, ignore)
 
 
-@pytest.mark.slow
-def test_a_compiled_run_goes_on_with_its_bits(random_shards: ShardSet, tmp_path: Path) -> None:
-    config = dataclasses.replace(CONFIG, compile=True, evaluate_every_steps=None)
+def test_dropout_of_a_shape_set_in_the_config_goes_on_with_its_bits(
+    random_shards: ShardSet, tmp_path: Path
+) -> None:
+    options = ModelOptions(width=32, num_heads=2, dropout_ratio=0.3, biases=True)
+    config = dataclasses.replace(CONFIG, shape="gpt2", model=options, evaluate_every_steps=None)
     straight = pretrain(config, random_shards, tmp_path / "straight", ignore)
     run_killed(tmp_path / "shards", tmp_path / "killed", "after 6", config)
     again = pretrain(config, random_shards, tmp_path / "killed", ignore)
     assert again.resumed_from_step == 4
     ours, theirs = (load_file(result.checkpoint / MODEL) for result in (again, straight))
+    assert ours["embedding.weight"].shape == (50, 32)
+    assert "blocks.0.attention.output.bias" in ours
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    eager = pretrain(CONFIG, random_shards, tmp_path / "eager", ignore)
+    without = dataclasses.replace(config, model=dataclasses.replace(options, dropout_ratio=0.0))
+    other = pretrain(without, random_shards, tmp_path / "without", ignore)
+    assert other.curve[0]["loss"] != straight.curve[0]["loss"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["causal", "masked", "supervised"])
+def test_a_compiled_run_goes_on_with_its_bits(
+    random_shards: ShardSet, tmp_path: Path, name: str
+) -> None:
+    eager_config = dataclasses.replace(
+        CONFIG, evaluate_every_steps=None, **OBJECTIVES.get(name, {})
+    )
+    config = dataclasses.replace(eager_config, compile=True)
+    needs = inputs_of(config, random_shards)
+    straight = pretrain(config, random_shards, tmp_path / "straight", ignore, None, *needs)
+    run_killed(tmp_path / "shards", tmp_path / "killed", "after 6", config)
+    again = pretrain(config, random_shards, tmp_path / "killed", ignore, None, *needs)
+    assert again.resumed_from_step == 4
+    ours, theirs = (load_file(result.checkpoint / MODEL) for result in (again, straight))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    eager = pretrain(eager_config, random_shards, tmp_path / "eager", ignore, None, *needs)
     assert straight.loss == pytest.approx(eager.loss, rel=1e-4)
     with pytest.raises(UsageError, match="was trained with compile = True, not False"):
-        pretrain(CONFIG, random_shards, tmp_path / "straight", ignore)
+        pretrain(eager_config, random_shards, tmp_path / "straight", ignore, None, *needs)
 
 
 def test_too_little_memory_is_refused_before_anything_is_written(

@@ -23,6 +23,7 @@ from data_contracts.shards import ShardSet
 from data_contracts.tokenizer import tokenizer_of
 from store.step import Inputs, Output, Step
 from training.config import PretrainConfig
+from training.derive import derived
 from training.processor import processor_name
 from training.steps.pretrain_inputs import labels_for, pieces_for
 from training.steps.token_shards import documents_of, open_parts, shard_folders
@@ -30,7 +31,7 @@ from training.steps.token_shards import documents_of, open_parts, shard_folders
 if TYPE_CHECKING:
     from training.pretrain import PretrainResult
 
-VERSION = 4
+VERSION = 5
 
 METRICS = "metrics.jsonl"
 SPLITS = ("train", "heldout")
@@ -56,11 +57,13 @@ def trained(inputs: Inputs, config: PretrainConfig, scratch: Path) -> PretrainRe
     """Train here, or in several processes, and tell how far it is."""
     parts, work = inputs.parts["tokens"], inputs.work or scratch / "work"
     train, heldout = (open_parts(parts, split, scratch / split) for split in SPLITS)
+    config = derived(config, train.vocab_size)
     pieces = pieces_for(inputs, config) if config.objective == "masked" else None
     labels = labels_for(inputs, config) if config.objective == "supervised" else None
     if labels is None:
         check_size(train, config)
-    from training.ddp import Places, pretrain_in_processes
+    from training.ddp import pretrain_in_processes
+    from training.job import Job, Places
     from training.metrics import Progress, progress_line
     from training.pretrain import pretrain
     from training.seen import Seen
@@ -77,7 +80,8 @@ def trained(inputs: Inputs, config: PretrainConfig, scratch: Path) -> PretrainRe
         Places(tuple(shard_folders(parts, split, scratch / split)), (split,)) for split in SPLITS
     ]
     judged = places[1] if heldout.num_tokens else None
-    return pretrain_in_processes(config, places[0], work, tell, judged, seen)
+    job = Job(config, places[0], judged, pieces, labels)
+    return pretrain_in_processes(job, work, tell, seen)
 
 
 def tokenizer_model(inputs: Inputs) -> bytes | None:
