@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from training.finetune import Arm, FinetuneResult
     from training.model_folder import Description
 
-VERSION = 1
+VERSION = 2
 
 CLASSIFIER, TRIALS, CURVES = "classifier.json", "trials.json", "curves.json"
 
