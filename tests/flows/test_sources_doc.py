@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -45,6 +46,21 @@ def parquet() -> bytes:
     return target.getvalue()
 
 
+PAGE = b"<html><body><p>" + b"The wheel of the mill turns. " * 20 + b"</p></body></html>"
+
+
+def warc() -> bytes:
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE
+    head = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:1>\r\n"
+    head += b"Content-Type: application/http; msgtype=response\r\n"
+    return gzip.compress(head + b"Content-Length: %d\r\n\r\n%s\r\n\r\n" % (len(page), page))
+
+
+DUMP = """<mediawiki xml:lang="de"><siteinfo><dbname>dewiki</dbname>
+<base>https://de.wikipedia.org/wiki/Start</base></siteinfo><page><title>Wheel</title><ns>0</ns>
+<id>1</id><revision><id>2</id><timestamp>2020-02-03T04:05:06Z</timestamp><model>wikitext</model>
+<text xml:space="preserve">The ''wheel'' turns.</text></revision></page></mediawiki>"""
+
 FILES = {
     "crawl/a.jsonl": b'{"text": "a page"}',
     "books/a.txt": b"a book",
@@ -57,9 +73,10 @@ FILES = {
     "table/x/a.parquet": parquet(),
     "dataset/data-00000-of-00001.arrow": arrow(),
     "dataset/state.json": b"{}",
-    "site/a.html": b"<html><body><p>"
-    + b"The wheel of the mill turns. " * 20
-    + b"</p></body></html>",
+    "site/a.html": PAGE,
+    "archives/a.warc.gz": warc(),
+    "dewiki-latest-pages-articles.xml.bz2": bz2.compress(DUMP.encode()),
+    "notes/deep/a.md": b"# A note\n",
     "answers.json": json.dumps([{"text": "an answer"}]).encode(),
     "removals.txt": b"r18\n",
 }
@@ -98,7 +115,7 @@ def test_each_source_on_this_machine_is_read(
             name: COUNTS.get(name, 1) for name, _ in recipe.sources
         }
         num_read += len(rows)
-    assert num_read == 12
+    assert num_read == 15
 
 
 def test_each_recipe_has_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
