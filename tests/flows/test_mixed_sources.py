@@ -78,8 +78,9 @@ def test_a_run_reads_what_people_have_and_then_only_what_is_new(
     assert doc_id("my-text", "0_0") in before["reviews.jsonl.zst"]
     assert 0 < len(before["saved.zip"]) <= NUM_PAGES
     assert 5 < len(before["crawl.warc.gz"]) <= 15
-    shutil.copy(shared_data / "web-archives/cc_net/sample.warc.wet.txt", folder / "more.wet")
+    shutil.copy(shared_data / "web-archives/commoncrawl-whirlwind/whirlwind.warc.wet", folder)
     second = run("second")
     after = rows_by_file(home, "second")
     assert second["partitions_computed"] == 1
     assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"whirlwind.warc.wet"}
