@@ -24,7 +24,7 @@ def asked(checked: Any, sql: str) -> list[tuple[Any, ...]]:
 
 def test_every_step_with_documents_has_a_name_that_leads_back_to_it():
     assert {STEPS[name]: name for name in STEPS} == DATASETS
-    assert len(DATASETS) == 14
+    assert len(DATASETS) == 15
 
 
 def test_views_are_the_rows_the_receipts_the_quarantine_and_the_others(finished, datasets):
