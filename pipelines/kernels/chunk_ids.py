@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.kernels import chunk_table as table
 from pipelines.kernels.compiled import compiled
-from pipelines.kernels.unigram_search import Unigram, search
+from pipelines.kernels.unigram_search import MOST, Unigram, search
 
 _TEXTS, _WRITTEN, _START = range(3)
 _BETWEEN = -1  # no text has begun
@@ -143,8 +143,8 @@ def emit_searched(
     """Write the ids of chunks as `emit` does, and search where the sum before a chunk may decide.
 
     A chunk has the ids of the table while the sum is below ``2 ** trust - 1`` in size, and at the
-    beginning of a text. Chunks of the portion end at ``ends``, the first begins at byte ``begin``.
-    Returns how many were searched.
+    beginning of a text, unless sums may begin again at zero within it. Chunks of the portion end at
+    ``ends``, the first begins at byte ``begin``. Returns how many were searched.
     """
     text, at, start, place = state[_TEXTS], state[_WRITTEN], state[_START], begin
     num_searched, sum_before, scores = 0, total[0], model.scores
@@ -163,7 +163,8 @@ def emit_searched(
         chunk, where, trust = at, value & table.LOW_32, value >> table.TRUST & table.LOW_6
         if value >> table.PENDING:
             trust = new_trusts[where]
-        if sum_before != 0.0 and not np.abs(sum_before) < _SURE_BELOW[trust]:
+        is_sure = sum_before == 0.0 or np.abs(sum_before) < _SURE_BELOW[trust]
+        if not is_sure or np.abs(sum_before) + (place - first) * model.heaviest > MOST:
             at, sum_before = search(data, first, place, sum_before, model, out, at)
             num_searched += 1
         elif value >> table.PENDING:

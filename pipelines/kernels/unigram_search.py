@@ -1,8 +1,9 @@
 """Kernel: the pieces with the greatest sum of scores, added up as SentencePiece does.
 
 SentencePiece adds scores up from the beginning of a text, in numbers of 24 binary places, and keeps
-the first of two equal sums. What it takes for a chunk can so depend on the sum before it, and on
-nothing else that stands before: with that sum, a chunk's pieces are those that it has in the text.
+the first of two equal sums; where a sum is greater in size than `MOST`, it begins again at zero
+(`EncodeOptimized` of unigram_model.cc). What it takes for a chunk can so depend on the sum before
+it, and on nothing else that stands before: with that sum, a chunk's pieces are those of the text.
 """
 
 from typing import NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 
 from pipelines.kernels.compiled import compiled
 from pipelines.kernels.piece_table import find_piece, next_hash
+
+MOST = 100_000.0  # kScoreResetThreshold
 
 _NOWHERE = -1
 _SPACE, _LEAD_OF_TWO, _LEAD_OF_THREE, _LEAD_OF_FOUR = 0x20, 0xC0, 0xE0, 0xF0
@@ -21,8 +24,9 @@ class Unigram(NamedTuple):
     """What a search needs of a model.
 
     The first seven are its `PieceTable`, U+2581 for a space. ``scores`` float64 [V] is what each id
-    adds to the sum. A character without a piece adds ``unknown_score`` and has the ids of its
-    bytes, ``byte_ids`` int32 [256], or ``unknown`` if that is not -1.
+    adds to the sum, ``heaviest`` the greatest size of what a character adds. A character without a
+    piece adds ``unknown_score`` and has the ids of its bytes, ``byte_ids`` int32 [256], or
+    ``unknown`` if that is not -1.
     """
 
     hashes: np.ndarray
@@ -33,6 +37,7 @@ class Unigram(NamedTuple):
     most_bytes: int
     seed: np.uint64
     scores: np.ndarray
+    heaviest: float
     unknown_score: np.float32
     byte_ids: np.ndarray
     unknown: int
@@ -56,8 +61,10 @@ def search(
     sums = np.empty(text.size + 1, np.float32)
     came, picks = np.full(text.size + 1, _NOWHERE, np.int32), np.empty(text.size + 1, np.int32)
     sums[0] = total
-    start = 0
+    start = frontier = 0
     while start < text.size:
+        if np.abs(sums[start]) > MOST:
+            _begin_again(sums, came, start, frontier)
         width = min(_width(text[start]), text.size - start)
         value, has_single = model.seed, False
         for stop in range(start + 1, min(text.size, start + model.most_bytes) + 1):
@@ -68,16 +75,28 @@ def search(
             )  # fmt: skip
             if number >= 0:
                 has_single |= stop == start + width
+                frontier = max(frontier, stop)
                 reached = np.float32(model.scores[number] + np.float64(sums[start]))
                 if came[stop] == _NOWHERE or reached > sums[stop]:
                     sums[stop], came[stop], picks[stop] = reached, start, number
         if not has_single:
             stop = start + width
+            frontier = max(frontier, stop)
             reached = np.float32(model.unknown_score + sums[start])
             if came[stop] == _NOWHERE or reached > sums[stop]:
                 sums[stop], came[stop], picks[stop] = reached, start, _NOWHERE
         start += width
     return _write(text, came, picks, model, out, at), sums[text.size]
+
+
+@compiled
+def _begin_again(sums: np.ndarray, came: np.ndarray, start: int, frontier: int) -> None:
+    """Take the sum at a place from it and from those that were reached behind it."""
+    offset = sums[start]
+    sums[start] = 0.0
+    for place in range(start + 1, frontier + 1):
+        if came[place] != _NOWHERE:
+            sums[place] -= offset
 
 
 @compiled

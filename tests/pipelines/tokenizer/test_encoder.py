@@ -115,6 +115,22 @@ def test_portions_and_a_table_that_begins_again_change_nothing(ours, monkeypatch
     assert grown.num_new == plain.num_new
 
 
+LONG = ["war.gz ", "iana ", "self.", "the ", "--", "==== ", "x" * 700, "\u3042", "\n", " 1 ", "é "]
+
+
+@pytest.mark.parametrize("symbols", [[], ["--", "self", "x" * 700]], ids=["plain", "symbols"])
+def test_long_texts_of_a_unigram_model_begin_sums_again_as_sentencepiece_does(symbols):
+    options = {name: OURS[name] for name in OURS if name != "user_defined_symbols"}
+    model = train(500, model_type="unigram", user_defined_symbols=symbols, **options)
+    encoder, oracle = ChunkEncoder(model), SentencePieceProcessor(model_proto=model)
+    draw = random.Random(3)
+    texts = ["".join(draw.choices(LONG, k=15_000)) for _ in range(3)]
+    texts += ["".join(draw.choices(LONG[:6], k=30_000)), "--" * 600_000, "xy" * 40_000]
+    assert differences(encoder, oracle, texts) == []
+    assert encoder.why_whole is None
+    assert encoder.num_searched > 0
+
+
 def test_most_texts_are_encoded_by_their_chunks(ours):
     encoder = ChunkEncoder(ours)
     encoder.encode(pa.array(real_texts()))
