@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 from sentencepiece import SentencePieceTrainer
 
+from store.errors import NotFound
+
 
 @dataclass
 class FilePart:
@@ -27,6 +29,8 @@ class FilePart:
         return self.rows if columns is None else self.rows.select(list(columns))
 
     def file(self, name: str, folder: Path) -> Path:
+        if name not in self.files:
+            raise NotFound(f"no file {name}")
         return self.files[name]
 
 
