@@ -23,7 +23,7 @@ from pipelines.tokenizer.new_chunks import check_length
 
 _UNKNOWN_PENALTY = 10.0  # kUnkPenalty of unigram_model.cc
 _BONUS = 0.1  # of each byte but the first of a symbol of the user's, in sentencepiece 0.2.3
-_PROBES, _PROBE_PIECES, _LONG_PROBE_PIECES = 64, 48, 40_000
+_PROBE_PIECES = [48] * 64 + [40_000] * 2  # in the last two, sums begin again
 _ROUNDINGS = 4.0 / 2**24  # for each character: two sums, and twice that to be sure
 _SAME = 1e-3
 
@@ -70,9 +70,9 @@ class UnigramChunks:
         must not normalise.
         """
         draw, table = np.random.default_rng(0), self.model
-        for number in range(_PROBES):
+        for number, num_pieces in enumerate(_PROBE_PIECES):
             few = draw.choice(self._probed[number % 2], 6)  # pieces that come again make ties
-            drawn = draw.choice(few, _LONG_PROBE_PIECES if number < 2 else _PROBE_PIECES)
+            drawn = draw.choice(few, num_pieces)
             data = np.concatenate([table.data[table.starts[n] : table.ends[n]] for n in drawn])
             ids, _ = self.encode(data, np.zeros(1, np.int64), np.array([data.size]))
             if ids.tolist() != processor.encode(data.tobytes()):
