@@ -20,7 +20,7 @@ import psutil
 
 from flows.server import server_status
 
-PATIENCE_SECONDS = 150
+PATIENCE_SECONDS = 300
 MILLRACE = [sys.executable, "-c", "from flows.cli import command; command()"]
 
 
