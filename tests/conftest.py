@@ -33,23 +33,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Machine code of kernels is kept by the digest of all their sources: no old code is tested.
     """
-    checked = "-checked" if os.environ.get("NUMBA_BOUNDSCHECK") else ""
-    use_cache_dir(config.rootpath / ".pytest_cache" / f"kernels{checked}")
+    use_cache_dir(_kernels_of(config))
     settings.load_profile(
         os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
     )
 
 
+def _kernels_of(config: pytest.Config) -> Path:
+    checked = "-checked" if os.environ.get("NUMBA_BOUNDSCHECK") else ""
+    return config.rootpath / ".pytest_cache" / f"kernels{checked}"
+
+
 @pytest.fixture(autouse=True, scope="session")
-def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give tests, and every process they start, an empty HOME and none of a person's settings."""
+def clean_environment(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    """Give tests, and every process they start, a HOME and none of a person's settings.
+
+    There is nothing in HOME but the kernels' machine code, lest each process compiles its own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - KEPT:
             if name.startswith(PERSONAL):
                 patch.delenv(name)
         for name, value in NO_TELEMETRY.items():
             patch.setenv(name, value)
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        home = tmp_path_factory.mktemp("home")
+        (home / ".millrace").mkdir()
+        (home / ".millrace" / "kernels").symlink_to(_kernels_of(pytestconfig))
+        patch.setenv("HOME", str(home))
         yield
 
 

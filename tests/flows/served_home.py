@@ -52,9 +52,15 @@ class ServedHome:
         value = json.loads(ended.stdout) if ended.stdout else None
         return SimpleNamespace(code=ended.returncode, value=value, err=ended.stderr)
 
-    def deploy(self, *more: str) -> list[str]:
-        words = ["deploy", "my-text", "--set", f"ingest.path={self.texts}"]
-        answer = self.millrace(*words, "--set", "ingest.max_bundle_file_bytes=1", *more)
+    def deploy(self, *more: str, contracts: bool = False) -> list[str]:
+        """Deploy my-text on the texts; without contracts each of its runs is twice as fast."""
+        settings = {
+            "ingest.path": self.texts,
+            "ingest.max_bundle_file_bytes": 1,
+            "contracts.enabled": str(contracts).lower(),
+        }
+        words = [word for item in settings.items() for word in ("--set", "=".join(map(str, item)))]
+        answer = self.millrace("deploy", "my-text", *words, *more)
         assert answer.code == 0, answer.err
         return answer.value["deployments"]
 

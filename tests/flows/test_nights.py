@@ -281,7 +281,7 @@ def test_a_bad_file_in_the_night_trips_the_contracts_and_is_no_baseline(night):
     for number in range(3):
         numbers = range(number * 100, number * 100 + 100)
         write_lines(night.texts / f"part-{number:02d}.jsonl", numbers)
-    night.deploy("--interval", "5s")
+    night.deploy("--interval", "5s", contracts=True)
     night.serve()
     until(lambda: accepted(night), "a run that its checks accept")
     write_lines(night.texts / "part-03.jsonl", range(300, 400))
