@@ -27,7 +27,7 @@ from benchmarks.corpora import CORPORA
 from benchmarks.dedupe_speed import on_one_core
 from benchmarks.tokenize import blocks, mixed, timed, train_sentencepiece
 from data_contracts.documents import doc_id
-from data_contracts.shards import open_shards
+from data_contracts.open_shards import open_shards
 from data_contracts.tokenizer import TOKENIZERS, Tokenizer
 from pipelines.kernels.cache import use_cache_dir
 from pipelines.text_slices import slices_of

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from catalog.opened import CURATED, OpenedRun
-from data_contracts.shards import file_names, open_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shard_index import file_names
 from data_contracts.tokenizer import Tokenizer
 from store.datasets import StoredPart
 

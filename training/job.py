@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from data_contracts.shards import ShardSet, open_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import ShardSet
 from training.config import PretrainConfig, config_of
 from training.document_labels import DocumentLabels
 from training.masking import Pieces

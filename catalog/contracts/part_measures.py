@@ -16,7 +16,8 @@ from catalog.contracts.measured import check_arguments
 from catalog.contracts.subject import CheckedPart
 from catalog.contracts.tally import Tally, shown_row
 from data_contracts.errors import Damaged, InputError
-from data_contracts.shards import ShardSet, open_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import ShardSet
 from data_contracts.tokenizer import Tokenizer
 from store.identity import digest_bytes
 

@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from data_contracts.errors import InputError
 from data_contracts.messages import PACKED_MESSAGES
-from data_contracts.shards import MASK, ShardEntry, file_names, write_index, write_shard
+from data_contracts.shard_index import MASK, ShardEntry, file_names
 from data_contracts.tokenizer import Tokenizer, tokenizer_of
+from data_contracts.write_shards import write_index, write_shard
 from pipelines.messages.chat import ChatTemplate, Sample, SetAside
 from pipelines.messages.config import ConversationsConfig
 from pipelines.messages.conversations import Conversation, turns_of

@@ -25,14 +25,10 @@ import pyarrow.compute as pc
 
 from data_contracts.errors import InputError
 from data_contracts.lower_block import LOWER_BLOCK
-from data_contracts.shards import (
-    TOKEN_DOCUMENTS,
-    ShardEntry,
-    file_names,
-    write_index,
-    write_shard,
-)
+from data_contracts.shard_index import ShardEntry, file_names
+from data_contracts.shards import TOKEN_DOCUMENTS
 from data_contracts.tokenizer import Tokenizer, tokenizer_of
+from data_contracts.write_shards import write_index, write_shard
 from pipelines.text_slices import one_array, slices_of
 from store.step import Inputs, Output, Step
 

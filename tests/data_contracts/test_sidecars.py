@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from data_contracts.errors import Damaged
-from data_contracts.shards import Vocabulary, open_shards, verify_shards, write_index, write_shard
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import Vocabulary
+from data_contracts.verify_shards import verify_shards
+from data_contracts.write_shards import write_index, write_shard
 
 VOCABULARY = Vocabulary(600, bos_id=1, eos_id=2, pad_id=3, tokenizer_digest="ab" * 20)
 DOCUMENTS = [np.array([1, 5, 6, 2]), np.array([1, 7, 2])]

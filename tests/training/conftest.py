@@ -10,13 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from data_contracts.shards import (
-    ShardSet,
-    Vocabulary,
-    open_shards,
-    write_index,
-    write_shard,
-)
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import ShardSet, Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 
 sys.path.insert(0, str(Path(__file__).parent))
 

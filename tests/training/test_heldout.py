@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from data_contracts.errors import InputError
-from data_contracts.shards import ShardSet, Vocabulary, open_shards, write_index, write_shard
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import ShardSet, Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from training import heldout
 from training.heldout import Scorer, score_documents
 from training.model import Transformer, new_model

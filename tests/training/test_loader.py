@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from data_contracts.errors import InputError
-from data_contracts.shards import ShardSet, Vocabulary, open_shards, write_index, write_shard
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import ShardSet, Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from training.config import PACKINGS
 from training.loader import (
     PADDING,

@@ -47,7 +47,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from data_contracts.shards import open_shards
+from data_contracts.open_shards import open_shards
 from training import pretrain
 from training.checkpoint import MODEL
 from training import config
@@ -253,7 +253,7 @@ FORBIDDEN = set(sys.argv[3].split())
 sys.meta_path.insert(0, Alone())
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from data_contracts.shards import open_shards
+from data_contracts.open_shards import open_shards
 from training.config import LossTerms, PretrainConfig
 from training.pretrain import pretrain
 config = PretrainConfig(1, 16, 4, 4, num_steps=2, warm_up_steps=1, dtype="float32")

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_contracts.errors import InputError, NotFound
-from data_contracts.shards import MASK, ShardSet, file_names, open_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shard_index import MASK, file_names
+from data_contracts.shards import ShardSet
 from store.step import Part
 
 

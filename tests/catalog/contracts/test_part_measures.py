@@ -17,8 +17,10 @@ from catalog.contracts.folder import folder_subject
 from catalog.contracts.measures import PART_MEASURES
 from catalog.contracts.subject import CheckedPart
 from data_contracts.errors import ContractError, Damaged
-from data_contracts.shards import Vocabulary, file_names, write_index, write_shard
+from data_contracts.shard_index import file_names
+from data_contracts.shards import Vocabulary
 from data_contracts.tokenizer import TOKENIZERS
+from data_contracts.write_shards import write_index, write_shard
 from store.datasets import ExtraFile, Receipt, Rows, StoredPart, extra_name
 from store.identity import digest_bytes, digest_file
 from store.storage import Storage

@@ -14,8 +14,9 @@ from sentencepiece import SentencePieceProcessor
 from data_contracts.documents import doc_id, hash_text
 from data_contracts.errors import InputError
 from data_contracts.messages import PACKED_MESSAGES
-from data_contracts.shards import open_shards, verify_shards
+from data_contracts.open_shards import open_shards
 from data_contracts.tokenizer import tokenizer_of
+from data_contracts.verify_shards import verify_shards
 from pipelines.messages.config import ConversationsConfig
 from pipelines.messages.conversations import Turn, text_of
 from pipelines.messages.pack_messages import STEP, pack_messages, side_of

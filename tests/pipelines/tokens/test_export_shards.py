@@ -11,7 +11,9 @@ import pytest
 
 from data_contracts.errors import InputError, UsageError
 from data_contracts.foreign_shards import open_foreign
-from data_contracts.shards import Vocabulary, open_shards, write_index, write_shard
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from pipelines.tokens.export_shards import LAYOUTS, export_shards
 
 SMALL = Vocabulary(600, bos_id=1, eos_id=2, pad_id=3, tokenizer_digest="ab" * 20)

@@ -8,7 +8,9 @@ from small_corpus import real_parts
 
 from data_contracts.documents import CURATED
 from data_contracts.errors import Damaged, InputError
-from data_contracts.shards import file_names, open_shards, verify_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shard_index import file_names
+from data_contracts.verify_shards import verify_shards
 from pipelines.tokenizer.given_model import with_model_digests
 from pipelines.tokenizer.train_tokenizer import STEP as TRAIN_TOKENIZER
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig

@@ -13,8 +13,10 @@ from sentencepiece import SentencePieceProcessor
 from small_corpus import curated, real_parts, real_texts
 
 from data_contracts.errors import InputError
-from data_contracts.shards import TOKEN_DOCUMENTS, open_shards, verify_shards
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import TOKEN_DOCUMENTS
 from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
+from data_contracts.verify_shards import verify_shards
 from pipelines.tokenizer import warm_encoders
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig, train_tokenizer
 from pipelines.tokenizer.warm_encoders import WarmEncoders

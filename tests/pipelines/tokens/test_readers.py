@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from data_contracts.foreign_shards import open_foreign
-from data_contracts.shards import Vocabulary, open_shards, write_index, write_shard
+from data_contracts.open_shards import open_shards
+from data_contracts.shards import Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from pipelines.tokens.export_shards import export_shards
 
 ROOT = Path(__file__).parents[3]

@@ -16,13 +16,9 @@ import pytest
 
 from data_contracts.errors import Damaged, InputError
 from data_contracts.models import CURVE, DESCRIPTION, WEIGHTS
-from data_contracts.shards import (
-    TOKEN_DOCUMENTS,
-    Vocabulary,
-    file_names,
-    write_index,
-    write_shard,
-)
+from data_contracts.shard_index import file_names
+from data_contracts.shards import TOKEN_DOCUMENTS, Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from store.datasets import Dataset, StoredPart
 from store.graph import Graph, Node
 from store.plan import plan_node

@@ -15,8 +15,10 @@ from step_inputs import FilePart, small_tokenizer
 from data_contracts.documents import LABELS
 from data_contracts.errors import Damaged, InputError, UsageError
 from data_contracts.models import CURVE, DESCRIPTION, HEADS, HELDOUT_SCORES, WEIGHTS
-from data_contracts.shards import TOKEN_DOCUMENTS, file_names, write_index, write_shard
+from data_contracts.shard_index import file_names
+from data_contracts.shards import TOKEN_DOCUMENTS
 from data_contracts.tokenizer import TOKENIZERS, Tokenizer
+from data_contracts.write_shards import write_index, write_shard
 from store.identity import digest_bytes
 from store.step import Inputs, Output
 from training.config import PretrainConfig

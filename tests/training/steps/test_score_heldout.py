@@ -14,13 +14,9 @@ import torch
 from catalog.conservation import prove_step
 from data_contracts.errors import Damaged, InputError, UsageError
 from data_contracts.models import CURVE, HELDOUT_SCORES
-from data_contracts.shards import (
-    TOKEN_DOCUMENTS,
-    Vocabulary,
-    file_names,
-    write_index,
-    write_shard,
-)
+from data_contracts.shard_index import file_names
+from data_contracts.shards import TOKEN_DOCUMENTS, Vocabulary
+from data_contracts.write_shards import write_index, write_shard
 from store.datasets import StoredPart
 from store.graph import Graph, Node
 from store.plan import plan_node
