@@ -14,6 +14,7 @@ def contents(facts: ReportFacts) -> list[tuple[str, str]]:
         ("comparison", "Comparison", facts.comparison or facts.task),
         ("pretraining", "Pre-training", trained),
         ("samples", "Samples", trained and trained.samples),
+        ("conversations", "Conversations", facts.conversations),
         ("tokenizer", "Tokenizer", facts.tokenizer),
         ("contracts", "Contracts", facts.contracts),
         ("data", "Data", facts.data),
@@ -28,6 +29,7 @@ def missing(facts: ReportFacts) -> list[str]:
     return [
         *_missing_judged(facts),
         *_missing_trained(facts),
+        *_missing_conversations(facts),
         *_missing_data(facts),
         *_missing_contracts(facts),
     ]
@@ -50,6 +52,19 @@ def _missing_trained(facts: ReportFacts) -> Iterator[str]:
         yield "The held-out documents were not scored one by one in this run."
     if not facts.pretraining.samples:
         yield "No samples were drawn in this run."
+
+
+def _missing_conversations(facts: ReportFacts) -> Iterator[str]:
+    """Say what was not done with the recipe's conversations; nothing, if it has none."""
+    settings = facts.run.recipe.get("conversations")
+    if not isinstance(settings, dict) or not settings.get("path"):
+        return
+    if facts.conversations is None:
+        yield "No conversations were read in this run."
+    elif not facts.conversations.sides:
+        yield "The conversations were not packed in this run."
+    elif facts.conversations.taught is None:
+        yield "No model was taught by the conversations in this run."
 
 
 def _missing_data(facts: ReportFacts) -> Iterator[str]:

@@ -176,6 +176,37 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
+class ConversationSide:
+    """Packed conversations of one split; a model is asked for ``num_asked`` of the tokens."""
+
+    split: str
+    num_conversations: int
+    num_samples: int
+    num_tokens: int
+    num_asked: int
+
+
+@dataclass(frozen=True)
+class ConversationFacts:
+    """What a model learnt to answer by: conversations read, packed, and the training on them.
+
+    ``errors`` count records in quarantine by reason, ``left_out`` conversations by the reason why
+    nothing of them is packed; ``num_aside`` are exchanges of packed ones that are in no sample.
+    ``settings`` are the recipe's, ``differences`` what its training has otherwise than the
+    pre-training. ``taught`` has no description, no samples and no held-out texts.
+    """
+
+    num_read: int
+    errors: dict[str, int]
+    left_out: dict[str, int]
+    sides: tuple[ConversationSide, ...]
+    num_aside: int
+    settings: dict[str, Any]
+    differences: dict[str, Any]
+    taught: Pretraining | None
+
+
+@dataclass(frozen=True)
 class TokenizerFacts:
     """The tokenizer: its receipt's facts, a text in pieces, its longest pieces, their use."""
 
@@ -279,6 +310,7 @@ class ReportFacts:
     contracts: tuple[ContractFacts, ...] = field(default=())
     rules: dict[str, str] = field(default_factory=dict)
     duplicates: DuplicateFacts | None = None
+    conversations: ConversationFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON; numbers that JSON cannot hold become null."""
@@ -303,6 +335,7 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
         Damaged: if a record or a partition is not what was written.
     """
     from catalog.report.read_contracts import read_contracts
+    from catalog.report.read_conversations import read_conversations
     from catalog.report.read_data import read_data, read_tokenizer
     from catalog.report.read_duplicates import read_duplicates
     from catalog.report.read_models import read_comparison, read_pretraining, read_task
@@ -318,4 +351,5 @@ def report_facts(opened: OpenedRun) -> ReportFacts:
         steps=read_steps(opened),
         contracts=read_contracts(opened),
         duplicates=read_duplicates(opened),
+        conversations=read_conversations(opened),
     )

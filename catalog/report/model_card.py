@@ -16,9 +16,10 @@ from typing import Any
 
 from catalog.opened import CURATED, INGEST, OpenedRun
 from catalog.report import words
-from catalog.report.facts import Pretraining, ReportFacts, Score
+from catalog.report.facts import ConversationFacts, Pretraining, ReportFacts, Score
 from catalog.report.read_data import asking
 from catalog.report.read_run import has
+from catalog.report.section_conversations import sentences
 
 NOT_SAID = "not said"
 MAX_CELL_CHARS = 300
@@ -88,6 +89,7 @@ def write_card(facts: ReportFacts, sources: Sequence[CardSource]) -> str:
         *_section("Tokens", _tokens(facts)),
         *_section("Training", _training(facts.pretraining)),
         *_section("Held-out text", _heldout(facts.pretraining)),
+        *_section("Conversations", _conversations(facts.conversations)),
         *_section("Scores", _scores(facts.comparison.scores if facts.comparison else ())),
         *_section("Contracts", _contracts(facts)),
         *_section("Lineage", _lineage(facts)),
@@ -175,6 +177,10 @@ def _heldout(trained: Pretraining | None) -> str:
         f"{found.bits_per_byte:.3f} bits a byte over {words.count(found.num_documents)} documents "
         f"({words.count(found.num_bytes)} bytes)."
     )
+
+
+def _conversations(found: ConversationFacts | None) -> str:
+    return "" if found is None else " ".join(sentences(found))
 
 
 def _scores(scores: Iterable[Score]) -> str:

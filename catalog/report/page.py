@@ -18,6 +18,7 @@ from catalog.report import words
 from catalog.report.contents import contents, missing
 from catalog.report.facts import ReportFacts, report_facts
 from catalog.report.section_contracts import contracts_view, headline
+from catalog.report.section_conversations import conversations_view
 from catalog.report.section_data import data_view, tokenizer_view
 from catalog.report.section_duplicates import duplicates_view
 from catalog.report.section_judged import comparison_view, task_view
@@ -51,6 +52,7 @@ def write_page(facts: ReportFacts) -> str:
         comparison=comparison_view(facts),
         pretraining=pretraining_view(facts.pretraining),
         samples=samples_view(facts.pretraining),
+        conversations=conversations_view(facts.conversations),
         tokenizer=tokenizer_view(facts.tokenizer),
         contracts=contracts_view(facts.contracts),
         data=data_view(facts),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from catalog.funnel import StepRows, funnel
-from catalog.opened import CURATED, INGEST, SPLITS, OpenedRun
+from catalog.opened import CONVERSATIONS, CURATED, INGEST, SPLITS, OpenedRun
 from catalog.piece_use import PieceUse, read_piece_use
 from catalog.relations import ask_rows, connect, quoted
 from catalog.report.facts import Data, Side, SourceCount, Stage, TokenizerFacts
@@ -188,7 +188,11 @@ def _lengths(opened: OpenedRun) -> tuple[tuple[int, ...], str]:
 
 
 def _errors(ask: Ask) -> dict[str, int]:
-    sql = "SELECT error, count(*) AS n FROM quarantine GROUP BY ALL ORDER BY n DESC, error LIMIT 12"
+    """Count quarantined records of documents by error; conversations are told by themselves."""
+    sql = f"""
+        SELECT error, count(*) AS n FROM quarantine WHERE step <> '{CONVERSATIONS}'
+        GROUP BY ALL ORDER BY n DESC, error LIMIT 12
+        """
     return {row["error"]: row["n"] for row in ask(sql)}
 
 

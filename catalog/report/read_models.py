@@ -43,7 +43,7 @@ def read_pretraining(opened: OpenedRun) -> Pretraining | None:
     return Pretraining(
         facts=facts,
         description=_object(json_file(opened, PRETRAIN, DESCRIPTION)),
-        curve=_curve(opened),
+        curve=curve_of(opened, PRETRAIN),
         heldout=_heldout(opened) if causal else None,
         samples=_samples(opened),
         scored=facts_of(opened, HELDOUT),
@@ -63,8 +63,9 @@ def variant_names(opened: OpenedRun) -> list[str]:
     return [str(name) for name, _ in (pairs.items() if isinstance(pairs, dict) else pairs)]
 
 
-def _curve(opened: OpenedRun) -> dict[str, tuple[float | None, ...]]:
-    table = opened.table(PRETRAIN)
+def curve_of(opened: OpenedRun, step: str) -> dict[str, tuple[float | None, ...]]:
+    """Return the curve that a training step wrote, by column; of a long one a part of the rows."""
+    table = opened.table(step)
     every = max(1, math.ceil(len(table) / MAX_POINTS))
     last = len(table) - 1
     rows = [row for row in range(len(table)) if row % every == 0 or row == last]

@@ -31,13 +31,13 @@ def pretraining_view(trained: Pretraining | None) -> dict[str, Any] | None:
     if trained is None:
         return None
     return {
-        "loss": _loss_chart(trained.curve, target_of(trained.facts)),
+        "loss": loss_chart(trained.curve, target_of(trained.facts)),
         "target": target_of(trained.facts),
         "objective": _objective(trained.facts),
         "score": _score(trained),
         "variants": _variant_rows(trained),
         "rate": _rate_chart(trained.curve),
-        "facts": _facts(trained),
+        "facts": training_table(trained),
         "shape": _shape(trained.description),
         "heldout": _heldout(trained.heldout),
     }
@@ -109,7 +109,7 @@ def _variant_row(name: str, facts: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _loss_chart(curve: Curve, target: str) -> str:
+def loss_chart(curve: Curve, target: str) -> str:
     """Draw the loss on train text, smoothed over a fortieth of the run, and on held-out text."""
     mine = [(x, y) for x, y in _column(curve, "loss") if words.is_number(y)]
     window = max(1, len(mine) // 40)
@@ -130,7 +130,7 @@ def _rate_chart(curve: Curve) -> str:
     return line_chart(title, series, _unit(curve)[1], height=160)
 
 
-def _facts(trained: Pretraining) -> list[tuple[str, str]]:
+def training_table(trained: Pretraining) -> list[tuple[str, str]]:
     """Return what the receipt tells of the training, as names and values in words."""
     facts, target = trained.facts, target_of(trained.facts)
     rates = [rate for rate in trained.curve.get("learning_rate", ()) if rate is not None]
