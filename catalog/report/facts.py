@@ -152,10 +152,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Variant:
-    """A further pre-training: its name in the recipe, and the facts of its receipt."""
+    """A further pre-training: its name in the recipe, the facts of its receipt, its curve."""
 
     name: str
     facts: dict[str, Any]
+    curve: dict[str, tuple[float | None, ...]]
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,11 @@ def read_pretraining(opened: OpenedRun) -> Pretraining | None:
 def _variants(opened: OpenedRun) -> tuple[Variant, ...]:
     """Return the further pre-trainings that the run came to."""
     steps = [(name, f"{PRETRAIN}_{name}") for name in variant_names(opened)]
-    return tuple(Variant(name, facts_of(opened, step)) for name, step in steps if has(opened, step))
+    return tuple(
+        Variant(name, facts_of(opened, step), curve_of(opened, step))
+        for name, step in steps
+        if has(opened, step)
+    )
 
 
 def variant_names(opened: OpenedRun) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from catalog.report import words
 from catalog.report.charts import Bar, Series, bar_chart, line_chart, smoothed, thinned
-from catalog.report.facts import Heldout, Pretraining
+from catalog.report.facts import Heldout, Pretraining, Variant
 
 MAX_POINTS = 400  # drawn of one curve
 MAX_SAMPLE_CHARS = 1500
@@ -36,6 +36,7 @@ def pretraining_view(trained: Pretraining | None) -> dict[str, Any] | None:
         "objective": _objective(trained.facts),
         "score": _score(trained),
         "variants": _variant_rows(trained),
+        "variant_losses": [_variant_loss(variant) for variant in trained.variants],
         "rate": _rate_chart(trained.curve),
         "facts": training_table(trained),
         "shape": _shape(trained.description),
@@ -107,6 +108,12 @@ def _variant_row(name: str, facts: Mapping[str, Any]) -> dict[str, str]:
         "score": score,
         "time": _number(facts, "training_seconds", words.duration) or words.NOT_KNOWN,
     }
+
+
+def _variant_loss(variant: Variant) -> tuple[str, str]:
+    """Return the title and the chart of a further pre-training's loss."""
+    target = target_of(variant.facts)
+    return f"{variant.name}: loss, nats a {target}", loss_chart(variant.curve, target)
 
 
 def loss_chart(curve: Curve, target: str) -> str:

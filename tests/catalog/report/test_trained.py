@@ -46,12 +46,14 @@ def test_a_causal_model_is_told_as_before() -> None:
 
 
 def test_all_pre_trainings_of_a_run_stand_in_one_table() -> None:
+    curve = {"num_tokens": (100, 200), "loss": (5.0, 4.0), "heldout_loss": (None, 4.5)}
     variants = (
-        Variant("masked", {"objective": "masked", "heldout_accuracy": 0.25, "loss": 4.0}),
-        Variant("kind", {"objective": "supervised", "heldout_accuracy": 0.5, "loss": 0.25}),
+        Variant("masked", {"objective": "masked", "heldout_accuracy": 0.25, "loss": 4.0}, curve),
+        Variant("kind", {"objective": "supervised", "heldout_accuracy": 0.5, "loss": 0.25}, {}),
     )
     first = {"objective": "causal", "heldout_bits_per_byte": 1.5, "loss": 3.0, "num_tokens": 800}
-    rows = view_of(first, variants=variants)["variants"]
+    view = view_of(first, variants=variants)
+    rows = view["variants"]
     assert [(row["name"], row["score"]) for row in rows] == [
         ("pre-trained", "1.500 bits per byte"),
         ("masked", "25.0 % of hidden tokens right"),
@@ -59,6 +61,10 @@ def test_all_pre_trainings_of_a_run_stand_in_one_table() -> None:
     ]
     assert rows[0]["tokens"] == "800"
     assert rows[2]["loss"] == "0.2500 nats a label"
+    (title, masked), (_, kind) = view["variant_losses"]
+    assert title == "masked: loss, nats a hidden token"
+    assert masked.count("<polyline") + masked.count("<path") >= 1
+    assert kind == ""
 
 
 def test_arms_of_variants_have_names() -> None:
