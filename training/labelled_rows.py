@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from data_contracts.errors import InputError
 from training.document_labels import UNLABELLED
 from training.loader import PADDING, Rows, TokenShards, check_ids
-from training.shuffle import Shuffle
+from training.shuffle import Order
 
 
 class LabelledRows:
@@ -48,6 +48,7 @@ class LabelledRows:
                 f"{len(self.chosen):,} documents have a label, too few for one batch of "
                 f"{batch_rows}; label more, or lower batch_rows"
             )
+        self._order = Order(len(self.chosen), seed)
 
     def __call__(self, step: int) -> Rows:
         """Return the rows of a step; steps go on through as many epochs as asked for."""
@@ -55,14 +56,9 @@ class LabelledRows:
 
     def row_ids(self, step: int) -> NDArray[np.int64]:
         """Return the documents [B] of a step, in order."""
-        positions_B = np.arange(self.batch_rows, dtype=np.int64) + step * self.batch_rows
-        epochs_B, places_B = np.divmod(positions_B, len(self.chosen))
-        row_ids_B = np.empty_like(places_B)
-        for epoch in np.unique(epochs_B):
-            here_B = epochs_B == epoch
-            shuffle = Shuffle(len(self.chosen), self.seed, int(epoch))
-            row_ids_B[here_B] = self.chosen[shuffle.rows(places_B[here_B])]
-        return row_ids_B
+        first = step * self.batch_rows
+        places_B = self._order.rows(np.arange(first, first + self.batch_rows, dtype=np.int64))
+        return self.chosen[places_B]
 
     def rows(self, row_ids_B: NDArray[np.int64]) -> Rows:
         """Return documents as rows, filled up to the longest of them with `PADDING`."""

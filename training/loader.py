@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from data_contracts.errors import InputError
 from training.packing import Packed, Plan, new_plan, padding_ratio
-from training.shuffle import Shuffle
+from training.shuffle import Order
 
 PADDING = -1
 _SCANNED_TOKENS = 1 << 24
@@ -172,6 +172,7 @@ class Loader:
                 f"too few for one batch of {batch_rows} rows of {context_tokens} tokens; add text "
                 f"or lower one of the two"
             )
+        self._order = Order(self.plan.num_rows, seed)
         if self.stream.masks:
             check_asked(self.stream, self.plan, context_tokens)
 
@@ -187,14 +188,8 @@ class Loader:
 
     def row_ids(self, step: int) -> NDArray[np.int64]:
         """Return the numbers [B] of a step's rows, in order."""
-        positions_B = np.arange(self.batch_rows, dtype=np.int64) + step * self.batch_rows
-        epochs_B, places_B = np.divmod(positions_B, self.plan.num_rows)
-        row_ids_B = np.empty_like(places_B)
-        for epoch in np.unique(epochs_B):
-            here_B = epochs_B == epoch
-            shuffle = Shuffle(self.plan.num_rows, self.seed, int(epoch))
-            row_ids_B[here_B] = shuffle.rows(places_B[here_B])
-        return row_ids_B
+        first = step * self.batch_rows
+        return self._order.rows(np.arange(first, first + self.batch_rows, dtype=np.int64))
 
     def facts(self) -> dict[str, float]:
         """Return how the plan fills rows, and what it leaves out: nothing but with one_per_row."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_contracts.errors import UsageError
-from training.shuffle import Shuffle
+from training.shuffle import Order, Shuffle
 
 BLOCK = 1024
 _OF_BLOCKS = 1 << 62  # keeps the shuffles of blocks apart from those of rows
@@ -45,21 +45,24 @@ class Mixture:
                     "leave the source out, or give it more"
                 )
         self.starts = np.cumsum([0, *self.sizes])
+        self._orders = [Order(size, seed + number) for number, size in enumerate(self.sizes)]
         self._block = lru_cache(maxsize=8)(self._new_block)
 
     def rows(self, places_B: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the numbers [B] of the rows at some places, and in which epoch of their source."""
         blocks_B, within_B = np.divmod(places_B, BLOCK)
-        row_ids_B, epochs_B = np.empty_like(places_B), np.empty_like(places_B)
-        for place, (block, within) in enumerate(zip(blocks_B, within_B, strict=True)):
+        sources_B, drawn_B = np.empty_like(places_B), np.empty_like(places_B)
+        for block in np.unique(blocks_B):
+            here_B = blocks_B == block
             sources, ranks = self._block(int(block))
-            source = int(sources[within])
-            drawn = int(block) * self.shares[source] + int(ranks[within])
-            epoch, position = divmod(drawn, self.sizes[source])
-            shuffle = Shuffle(self.sizes[source], self.seed + source, epoch)
-            row = shuffle.rows(np.array([position], np.int64))[0]
-            row_ids_B[place], epochs_B[place] = self.starts[source] + row, epoch
-        return row_ids_B, epochs_B
+            sources_B[here_B] = sources[within_B[here_B]]
+            before = block * np.array(self.shares)[sources_B[here_B]]
+            drawn_B[here_B] = before + ranks[within_B[here_B]]
+        row_ids_B = np.empty_like(places_B)
+        for source in np.unique(sources_B):
+            mine_B = sources_B == source
+            row_ids_B[mine_B] = self.starts[source] + self._orders[source].rows(drawn_B[mine_B])
+        return row_ids_B, drawn_B // np.array(self.sizes)[sources_B]
 
     def _new_block(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the source at each place of a block, and which of the source's it is there."""

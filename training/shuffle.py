@@ -1,4 +1,4 @@
-"""An order of n rows that needs no memory: a keyed bijection of 0 … n-1, the same for ever.
+"""Orders of n rows that need no memory: keyed bijections of 0 … n-1, the same for ever.
 
 A Feistel network over the next even number of bits, walked again while it leaves 0 … n-1 (Black
 and Rogaway 2002). numpy's own permutation holds n numbers, and may change between its versions.
@@ -6,10 +6,13 @@ and Rogaway 2002). numpy's own permutation holds n numbers, and may change betwe
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 ROUNDS = 6
+DRAWN = 1024  # positions whose rows are found at a time: one costs as much as a hundred
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -40,6 +43,33 @@ class Shuffle:
         for key in self.round_keys:
             left, right = right, left ^ (mix(right + key) & self.half_mask)
         return (left << self.half_bits) | right
+
+
+class Order:
+    """The rows at all positions: epoch after epoch, each in an order of its own (`Shuffle`)."""
+
+    def __init__(self, num_rows: int, seed: int):
+        self.num_rows, self.seed = num_rows, seed
+        self._drawn = min(DRAWN, num_rows)
+        self._block = lru_cache(maxsize=2)(self._new_block)
+
+    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows [N] at positions [N], from 0 on without end."""
+        blocks, within = np.divmod(positions, self._drawn)
+        rows = np.empty_like(positions)
+        for block in np.unique(blocks):
+            here = blocks == block
+            rows[here] = self._block(int(block))[within[here]]
+        return rows
+
+    def _new_block(self, block: int) -> NDArray[np.int64]:
+        """Return the rows of a block's positions, which lie in two epochs at most."""
+        epochs, places = np.divmod(np.arange(self._drawn) + block * self._drawn, self.num_rows)
+        rows = np.empty_like(places)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            rows[here] = Shuffle(self.num_rows, self.seed, int(epoch)).rows(places[here])
+        return rows
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.shuffle import Shuffle
+from training.shuffle import Order, Shuffle
 
 
 @given(st.integers(1, 3000), st.integers(-(2**63), 2**64), st.integers(0, 1000))
@@ -48,3 +48,15 @@ def test_places_are_spread_evenly() -> None:
 
 def test_the_order_is_the_one_of_the_first_release() -> None:
     assert Shuffle(10, 7, 1).rows(np.arange(10)).tolist() == [7, 9, 5, 0, 3, 2, 8, 4, 6, 1]
+
+
+@given(st.integers(1, 3000), st.integers(0, 2**32), st.integers(0, 10**6), st.integers(1, 50))
+def test_positions_go_on_through_the_epochs(num_rows: int, seed: int, first: int, many: int) -> None:
+    positions = np.arange(first, first + many)
+    expected = [
+        int(Shuffle(num_rows, seed, position // num_rows).rows(np.array([position % num_rows]))[0])
+        for position in positions.tolist()
+    ]
+    order = Order(num_rows, seed)
+    assert order.rows(positions).tolist() == expected
+    assert order.rows(positions[::-1]).tolist() == expected[::-1]
