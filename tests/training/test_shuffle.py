@@ -51,7 +51,7 @@ def test_the_order_is_the_one_of_the_first_release() -> None:
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**32), st.integers(0, 10**6), st.integers(1, 50))
-def test_positions_go_on_through_the_epochs(num_rows: int, seed: int, first: int, many: int) -> None:
+def test_positions_go_on_through_epochs(num_rows: int, seed: int, first: int, many: int) -> None:
     positions = np.arange(first, first + many)
     expected = [
         int(Shuffle(num_rows, seed, position // num_rows).rows(np.array([position % num_rows]))[0])
