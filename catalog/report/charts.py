@@ -36,7 +36,7 @@ _DASHES = "5 4"
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart; ``tone`` is a class of the style sheet: ``a``, ``b``, ``c``, ``d``.
+    """One line of a chart; ``tone`` is a class of the style sheet: ``a`` to ``g``.
 
     ``marked`` shows each point as a dot, ``joined`` draws the line between them, ``dashed`` with
     gaps; ``ringed`` are points that a ring stands out.
@@ -88,6 +88,7 @@ def line_chart(
     """Draw lines over a common pair of axes; points that are not finite numbers are left out.
 
     The horizontal axis begins at 0, or at the least value if it is logarithmic or that is negative.
+    ``height`` has room for one row of names; more of them make the chart higher, not the plot less.
     """
     kept = [(line, _finite(line.points, log_x, log_y)) for line in series]
     xs = [x for _, points in kept for x, _ in points]
@@ -95,8 +96,10 @@ def line_chart(
     if not xs:
         return Markup("")
     named = len(kept) > 1  # one line alone is named by the heading
-    left, right, bottom = 50.0, WIDTH - 14.0, height - 42
+    left, right = 50.0, WIDTH - 14.0
     legend, top = _legend([line for line, _ in kept], left) if named else ([], 10)
+    height += max(0.0, top - 34)
+    bottom = height - 42
     low, high = (min(ys) / 1.05, max(ys) * 1.05) if log_y else padded(ys)
     x_low, x_high = (min(xs) / 1.15, max(xs) * 1.15) if log_x else (min(0.0, *xs), max(xs))
     x = Scale(x_low, x_high, left, right, log_x)
@@ -199,7 +202,7 @@ def interval_chart(
     """
     if not intervals:
         return Markup("")
-    left = min(210.0, max(len(item.name) for item in intervals) * TEXT_WIDTH + 14)
+    left = min(256.0, max(len(item.name) for item in intervals) * TEXT_WIDTH + 14)
     right = WIDTH - max(len(item.shown) for item in intervals) * TEXT_WIDTH - 16
     bounds = [value for item in intervals for value in (item.low, item.high)]
     low, high = padded([*bounds, 0.0] if zero else bounds)

@@ -9,7 +9,7 @@ from catalog.report import words
 from catalog.report.charts import Interval, interval_chart
 from catalog.report.count_charts import heat_map
 from catalog.report.facts import Comparison, ReportFacts, Score, Task
-from catalog.report.section_tuned import plain_settings, tone, tuned_view
+from catalog.report.section_tuned import plain_settings, tones, tuned_view
 from catalog.report.verdict import METRIC_NAMES, arm_name, metric_name
 
 ARMS = ("pretrained", "scratch", "tfidf")
@@ -101,6 +101,7 @@ def in_order(scores: Sequence[Score]) -> list[Score]:
 
 
 def _score_chart(rows: Sequence[Score]) -> str:
+    tone = tones(row.arm for row in rows)
     intervals = [
         Interval(
             metric_name(row.metric),
@@ -109,7 +110,7 @@ def _score_chart(rows: Sequence[Score]) -> str:
             row.low,
             row.high,
             words.score(row.value),
-            tone(row.arm),
+            tone[row.arm],
         )
         for row in rows
     ]

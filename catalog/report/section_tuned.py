@@ -15,13 +15,15 @@ from catalog.report.facts import Comparison
 from catalog.report.verdict import arm_name
 
 TONES = {"pretrained": "a", "scratch": "b", "tfidf": "c"}
+FURTHER_TONES = "defg"
 MAX_TRIALS = 60
 RATE, REACHED = "learning_rate", "macro_f1"  # of a trial; the score is on dev
 
 
-def tone(arm: str) -> str:
-    """Return the colour class of an arm."""
-    return TONES.get(arm, "d")
+def tones(arms: Iterable[str]) -> dict[str, str]:
+    """Return the colour class of each arm; those of further pre-trainings follow by name."""
+    others = sorted(set(arms) - set(TONES))
+    return {**TONES, **{arm: FURTHER_TONES[n % len(FURTHER_TONES)] for n, arm in enumerate(others)}}
 
 
 def baseline_view(facts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -102,7 +104,9 @@ def trials_chart(trials: Sequence[Mapping[str, Any]]) -> str:
     Chosen trials have a ring; the most epochs have a whole line.
     """
     series = []
-    for arm, mine in _by_arm(trials).items():
+    by_arm = _by_arm(trials)
+    tone = tones(by_arm)
+    for arm, mine in by_arm.items():
         counts = sorted({trial["epochs"] for trial in mine if _has_numbers(trial, "epochs")})
         for epochs in counts:
             kept = [t for t in mine if t.get("epochs") == epochs and _has_numbers(t, RATE, REACHED)]
@@ -110,7 +114,7 @@ def trials_chart(trials: Sequence[Mapping[str, Any]]) -> str:
             ringed = [(t[RATE], t[REACHED]) for t in kept if t.get("chosen") is True]
             name = f"{arm_name(arm)}, {words.plural(epochs, 'epoch')}"
             dashed = epochs != counts[-1]
-            series.append(Series(name, points, tone(arm), True, True, dashed, ringed))
+            series.append(Series(name, points, tone[arm], True, True, dashed, ringed))
     series = [line for line in series if line.points]
     title = "Trials of the search: macro-F1 on dev by learning rate"
     return line_chart(title, series, "learning rate", log_x=True, height=240)
@@ -118,9 +122,11 @@ def trials_chart(trials: Sequence[Mapping[str, Any]]) -> str:
 
 def curves_chart(curves: Sequence[Mapping[str, Any]]) -> str:
     """Draw the dev macro-F1 of each arm by step."""
+    by_arm = _by_arm(curves)
+    tone = tones(by_arm)
     series = [
-        Series(arm_name(arm), [(p["step"], p[REACHED]) for p in kept], tone(arm), marked=True)
-        for arm, mine in _by_arm(curves).items()
+        Series(arm_name(arm), [(p["step"], p[REACHED]) for p in kept], tone[arm], marked=True)
+        for arm, mine in by_arm.items()
         if (kept := [point for point in mine if _has_numbers(point, "step", REACHED)])
     ]
     title = "Macro-F1 on dev by step of fine-tuning"
