@@ -54,6 +54,28 @@ def test_how_rows_come_in_batches_changes_nothing(path):
         assert path.read_bytes() == first
 
 
+def test_texts_that_rarely_repeat_have_no_dictionary(path):
+    pairs = [[("key", "value")]] * 100
+    columns = {
+        "id": [f"{n:032x}" for n in range(100)],
+        "source": ["files"] * 100,
+        "half": [f"{n % 51}" for n in range(100)],
+        "third": [f"{n % 33}" for n in range(100)],
+        "null": pa.nulls(100, pa.string()),
+        "labels": pa.array(pairs, pa.map_(pa.string(), pa.string())),
+        "tags": [["a"]] * 100,
+        "spans": [[{"start": 1}]] * 100,
+        "n": range(100),
+    }
+    table = pa.table(columns)
+    write_rows(table, table.schema, path, None)
+    group = pq.read_metadata(path).row_group(0)
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    plain = {chunk.path_in_schema for chunk in chunks if not chunk.has_dictionary_page}
+    assert plain == {"id", "half"}
+    assert pq.read_table(path).equals(table)
+
+
 def test_no_rows_are_a_file_with_a_schema(path):
     for rows in ([], NUMBERS.empty_table(), [pa.record_batch([pa.array([], pa.int64())], NUMBERS)]):
         written = write_rows(rows, NUMBERS, path, "n")
