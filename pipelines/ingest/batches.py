@@ -6,9 +6,10 @@ which it came. A block of records is taken apart only if one of them fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from data_contracts.documents import DOCUMENTS, doc_id, doc_ids, hash_text, hash_texts
@@ -19,9 +20,10 @@ from pipelines.kernels.buffers import each_text
 
 BATCH_ROWS = 4096
 BATCH_BYTES = 32 << 20
+_MIN_BLOCK_ROWS = 16  # of fewer records, rows one by one cost less than a batch
 
 _TEXT = DOCUMENTS.names.index("text")
-_Row = tuple[Any, ...]  # in the order of `DOCUMENTS`, as are columns
+_Row = tuple[Any, ...]  # in the order of `DOCUMENTS`
 
 
 def build_batches(
@@ -36,82 +38,55 @@ def build_batches(
     Fail: unreadable items, a key that came before (from its second record on, in this partition or,
     as ``repeated_ids`` say, in an earlier one), lone surrogates unless ``encoding_errors`` is
     ``repair``, runs of marks too long to normalise, and texts that are empty once cleaned. Batches
-    are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text, unless one block has more.
+    are of at most `BATCH_ROWS` rows and about `BATCH_BYTES` of text; a long block is one by itself.
     """
-    builder = _RowBuilder(source, encoding_errors == "repair", frozenset(repeated_ids))
-    held = _Held()
+    builder = _RowBuilder(source, encoding_errors == "repair", repeated_ids)
+    held: list[_Row] = []
+    num_bytes = 0
     for item in items:
-        columns = builder.columns(item) if isinstance(item, RecordBlock) else None
-        if columns is not None:
-            if held.is_full(len(columns[0]), columns[_TEXT].nbytes):
-                yield held.batch()
-                held = _Held()
-            held.add_columns(columns)
+        batch = builder.batch(item) if isinstance(item, RecordBlock) else None
+        if batch is not None:
+            yield from _batches_of(held)
+            held, num_bytes = [], 0
+            yield batch
             continue
         for row in builder.rows(item, quarantined):
-            if held.is_full(1, len(row[_TEXT])):
-                yield held.batch()
-                held = _Held()
-            held.add_row(row)
-    if held.num_rows:
-        yield held.batch()
+            num_bytes += len(row[_TEXT])
+            if len(held) == BATCH_ROWS or num_bytes > BATCH_BYTES:
+                yield from _batches_of(held)
+                held, num_bytes = [], len(row[_TEXT])
+            held.append(row)
+    yield from _batches_of(held)
 
 
-class _Held:
-    """Rows on their way to a batch, which is made column by column."""
+def _batches_of(rows: list[_Row]) -> Iterator[pa.RecordBatch]:
+    """Yield rows, whose texts are bytes, as a batch; nothing if there are none."""
+    if rows:
+        columns = zip(DOCUMENTS, zip(*rows, strict=True), strict=True)
+        arrays = [pa.array(values, field.type) for field, values in columns]
+        yield pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
+
+
+class _Repeated:
+    """Columns of one value, each made once for all the blocks of a file."""
 
     def __init__(self) -> None:
-        self.num_rows = self._num_bytes = 0
-        self._rows: list[_Row] = []
-        self._columns: list[list[Any]] = [[] for _ in DOCUMENTS]
-        self._texts: list[pa.Array] = []
+        self._columns: dict[str, tuple[Any, pa.Array]] = {}
 
-    def is_full(self, num_rows: int, num_bytes: int) -> bool:
-        """Return whether rows of so many bytes of text have to wait for the next batch."""
-        is_over = self.num_rows + num_rows > BATCH_ROWS or self._num_bytes + num_bytes > BATCH_BYTES
-        return is_over and self.num_rows > 0
-
-    def add_row(self, row: _Row) -> None:
-        """Hold a row; its text is in bytes."""
-        self._rows.append(row)
-        self.num_rows += 1
-        self._num_bytes += len(row[_TEXT])
-
-    def add_columns(self, columns: Sequence[Any]) -> None:
-        """Hold rows, the texts of which are an array, all else lists."""
-        self._take_rows()
-        self._extend(columns, columns[_TEXT])
-        self.num_rows += len(columns[0])
-        self._num_bytes += columns[_TEXT].nbytes
-
-    def batch(self) -> pa.RecordBatch:
-        """Return what is held."""
-        self._take_rows()
-        texts = pa.concat_arrays(self._texts)
-        arrays = [
-            texts if place == _TEXT else pa.array(values, field.type)
-            for place, (values, field) in enumerate(zip(self._columns, DOCUMENTS, strict=True))
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
-
-    def _take_rows(self) -> None:
-        if self._rows:
-            columns = list(zip(*self._rows, strict=True))
-            self._extend(columns, pa.array(columns[_TEXT], pa.string()))
-            self._rows = []
-
-    def _extend(self, columns: Sequence[Any], texts: pa.Array) -> None:
-        for place, (held, values) in enumerate(zip(self._columns, columns, strict=True)):
-            if place != _TEXT:
-                held.extend(values)
-        self._texts.append(texts)
+    def column(self, name: str, value: Any, num_rows: int) -> pa.Array:
+        """Return a column of `DOCUMENTS` that holds one value so many times."""
+        last, column = self._columns.get(name, (None, ()))
+        if last != value or len(column) < num_rows:
+            column = pa.repeat(pa.scalar(value, DOCUMENTS.field(name).type), num_rows)
+            self._columns[name] = (value, column)
+        return column[:num_rows]
 
 
-def _sorted_labels(labels: Sequence[Mapping[str, str]]) -> list[list[tuple[str, str]]]:
-    """Return the labels of records; nearly all have one and the same mapping."""
-    first = labels[0]
-    common = sorted(first.items())
-    return [common if one is first else sorted(one.items()) for one in labels]
+def _hex_array(digests: Sequence[bytes]) -> pa.StringArray:
+    """Return digests of one length as a column of hex digits."""
+    digits = b"".join(digests).hex().encode()
+    offsets = np.arange(len(digests) + 1, dtype=np.int32) * (2 * len(digests[0]))
+    return pa.StringArray.from_buffers(len(digests), pa.py_buffer(offsets), pa.py_buffer(digits))
 
 
 class _Rejected(Exception):
@@ -125,32 +100,43 @@ class _Rejected(Exception):
 class _RowBuilder:
     """Makes rows and remembers the keys that it saw."""
 
-    def __init__(self, source: str, repair: bool, repeated_ids: frozenset[str]) -> None:
-        self._source, self._repair, self._repeated_ids = source, repair, repeated_ids
+    def __init__(self, source: str, repair: bool, repeated_ids: Iterable[str]) -> None:
+        self._source, self._repair = source, repair
+        self._repeated_ids = frozenset(map(bytes.fromhex, repeated_ids))
         self._seen: set[bytes] = set()
+        self._repeated = _Repeated()
 
-    def columns(self, block: RecordBlock) -> Sequence[Any] | None:
-        """Return the rows of a block as columns, None if one of its keys came before."""
-        digests = doc_ids(self._source, block.keys)
-        ids, short = list(map(bytes.hex, digests)), set(digests)
-        is_fresh = len(short) == len(ids) and self._seen.isdisjoint(short)
-        if not is_fresh or not self._repeated_ids.isdisjoint(ids):
+    def batch(self, block: RecordBlock) -> pa.RecordBatch | None:
+        """Return the rows of a block, None if they are few or one of the keys came before."""
+        if len(block) < _MIN_BLOCK_ROWS:
             return None
-        self._seen |= short
-        return (
-            ids,
-            [self._source] * len(ids),
-            [block.uri] * len(ids),
-            block.keys,
-            ["text"] * len(ids),
-            block.texts,
-            list(map(bytes.hex, hash_texts(each_text(block.texts)))),
-            block.urls,
-            block.times,
-            _sorted_labels(block.labels),
-            [0] * len(ids),
-            block.metas,
-        )
+        digests = doc_ids(self._source, block.keys)
+        fresh = set(digests)
+        is_new = len(fresh) == len(digests) and self._seen.isdisjoint(fresh)
+        if not is_new or not self._repeated_ids.isdisjoint(fresh):
+            return None
+        self._seen |= fresh
+        columns = {
+            "doc_id": _hex_array(digests),
+            "record_key": block.keys,
+            "text": block.texts,
+            "text_hash": _hex_array(hash_texts(each_text(block.texts))),
+            "url": block.urls,
+            "published_at": block.times,
+            "labels": self._labels(block),
+            "meta": block.metas,
+        }
+        same = {"source": self._source, "uri": block.uri, "kind": "text", "num_repairs": 0}
+        columns |= {name: self._repeated.column(name, same[name], len(block)) for name in same}
+        arrays = [pa.array(columns[field.name], field.type) for field in DOCUMENTS]
+        return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
+
+    def _labels(self, block: RecordBlock) -> Any:
+        """Return the labels of a block's records; nearly all blocks have one and the same."""
+        first = block.labels[0]
+        if all(one is first for one in block.labels):
+            return self._repeated.column("labels", sorted(first.items()), len(block))
+        return [sorted(one.items()) for one in block.labels]
 
     def rows(self, item: Item, quarantined: list[dict[str, Any]]) -> Iterator[_Row]:
         """Yield each row of an item; what has none is appended to ``quarantined``."""
@@ -190,10 +176,11 @@ class _RowBuilder:
             identity = doc_id(self._source, item.key)
         except UnicodeEncodeError:
             raise _Rejected("the id holds a lone surrogate", None) from None
-        if identity in self._repeated_ids:
+        short = bytes.fromhex(identity)
+        if short in self._repeated_ids:
             key = item.key[:200]
             raise _Rejected(f"{REASON}: the key {key!r} stands in an earlier partition", None)
-        if (short := bytes.fromhex(identity)) in self._seen:
+        if short in self._seen:
             raise _Rejected(f"the key {item.key[:200]!r} came before in this partition", None)
         self._seen.add(short)
         return identity

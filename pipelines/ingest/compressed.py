@@ -13,9 +13,8 @@ import zstandard
 from pipelines.ingest.inflate import InflateError, inflater
 
 _PIECE_BYTES = 2048  # of compressed input at a time: bounds both a bomb and what damage can hide
-_GZIP_PIECE_BYTES = 16 << 10  # after damage, its engine goes back and takes `_STEP_BYTES` at a time
-_STEP_BYTES = 64
-_BLOCK_BYTES = 256 << 10  # read, and yielded, at a time
+_STEP_BYTES = 64  # of gzip: after damage, its engine goes back and takes so many at a time
+_BLOCK_BYTES = 512 << 10  # read, and yielded, at a time
 _FREE_BYTES = 64 << 20  # so much may come of anything before its ratio is looked at
 _XZ_MEMORY_BYTES = 256 << 20
 
@@ -68,13 +67,14 @@ def decompress(source: Readable, suffix: str, limits: Limits = UNLIMITED) -> Ite
 
     Everything that could be decoded is yielded before `BrokenStream` is raised, except for the
     output of the last 2 KiB of input (gzip: 64 bytes). Zero bytes after a member are padding, as
-    gzip(1) has it. A block is of 256 KiB or more but for the last, and at most 64 MiB longer, if
-    what it was made of is hostile.
+    gzip(1) has it. A block is of 512 KiB or more but for the last, and at most 64 MiB longer (gzip:
+    512 KiB), if what it was made of is hostile.
     """
     held: list[bytes] = []
     num_held = 0
+    inflate = _inflated if suffix == ".gz" else _small_blocks
     try:
-        for block in _small_blocks(source, suffix, limits):
+        for block in inflate(source, suffix, limits):
             held.append(block)
             num_held += len(block)
             if num_held >= _BLOCK_BYTES:
@@ -89,23 +89,17 @@ def decompress(source: Readable, suffix: str, limits: Limits = UNLIMITED) -> Ite
 
 
 def _small_blocks(source: Readable, suffix: str, limits: Limits) -> Iterator[bytes]:
-    engine, num_in, num_out, is_gzip = ENGINES[suffix](), 0, 0, suffix == ".gz"
-    for piece in _pieces(source, _GZIP_PIECE_BYTES if is_gzip else _PIECE_BYTES):
+    engine, num_in, num_out = ENGINES[suffix](), 0, 0
+    for piece in _pieces(source):
         num_in += len(piece)
         if engine is None:
             piece = piece.lstrip(b"\0")
         while piece:
             engine = engine or ENGINES[suffix]()
-            spare = engine.copy() if is_gzip else None
             try:
                 block = engine.decompress(piece)
             except _DAMAGE as error:
-                if spare is not None:
-                    kept, num_taken = _before_damage(spare, piece)
-                    num_in -= len(piece) - num_taken
-                    yield kept
-                message = f"damaged before byte {num_in} of the compressed file ({error})"
-                raise BrokenStream(message) from None
+                raise _damaged(num_in, error) from None
             num_out += len(block)
             yield block
             limits.check(num_out, num_in)
@@ -113,7 +107,42 @@ def _small_blocks(source: Readable, suffix: str, limits: Limits) -> Iterator[byt
                 break
             piece, engine = engine.unused_data.lstrip(b"\0"), None
     if engine is not None:
-        raise BrokenStream(f"cut off at byte {num_in} of the compressed file")
+        raise _cut_off(num_in)
+
+
+def _inflated(source: Readable, suffix: str, limits: Limits) -> Iterator[bytes]:
+    """Yield the content of gzip data in blocks of at most `_BLOCK_BYTES`."""
+    engine, num_in, num_out, is_full = ENGINES[suffix](), 0, 0, False
+    while piece := source.read(_BLOCK_BYTES):
+        num_in += len(piece)
+        if engine is None:
+            piece = piece.lstrip(b"\0")
+        while piece or is_full:  # a full block may have left some of its content in the engine
+            engine = engine or ENGINES[suffix]()
+            spare = engine.copy()
+            try:
+                block = engine.decompress(piece, _BLOCK_BYTES)
+            except InflateError as error:
+                kept, num_taken = _before_damage(spare, piece)
+                yield kept
+                raise _damaged(num_in - len(piece) + num_taken, error) from None
+            piece = engine.unused_data or engine.unconsumed_tail
+            num_out += len(block)
+            yield block
+            limits.check(num_out, num_in - len(piece))
+            is_full = len(block) == _BLOCK_BYTES and not engine.eof
+            if engine.eof:
+                piece, engine = piece.lstrip(b"\0"), None
+    if engine is not None:
+        raise _cut_off(num_in)
+
+
+def _damaged(num_in: int, error: Exception) -> BrokenStream:
+    return BrokenStream(f"damaged before byte {num_in} of the compressed file ({error})")
+
+
+def _cut_off(num_in: int) -> BrokenStream:
+    return BrokenStream(f"cut off at byte {num_in} of the compressed file")
 
 
 def _before_damage(engine: Any, piece: bytes) -> tuple[bytes, int]:
@@ -127,7 +156,7 @@ def _before_damage(engine: Any, piece: bytes) -> tuple[bytes, int]:
     return b"".join(blocks), len(piece)
 
 
-def _pieces(source: Readable, num_bytes: int) -> Iterator[bytes]:
+def _pieces(source: Readable) -> Iterator[bytes]:
     while block := source.read(_BLOCK_BYTES):
-        for start in range(0, len(block), num_bytes):
-            yield block[start : start + num_bytes]
+        for start in range(0, len(block), _PIECE_BYTES):
+            yield block[start : start + _PIECE_BYTES]

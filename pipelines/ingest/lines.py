@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(slots=True)
 class Stretch:
-    """Lines that stand in one block, each with its line end.
+    """Lines in one piece, each with its line end.
 
     ``ordinal`` and ``offset`` are those of the first, as a `Line` has them.
     """
@@ -91,21 +91,32 @@ class LineFramer:
                 yield from self.lines_of(piece)
 
     def pieces(self, blocks: Iterable[bytes]) -> Iterator[Line | Stretch]:
-        """Yield what `lines` does, but lines that stand in one block as they stand there."""
+        """Yield what `lines` does, but all lines that end in one block in one piece.
+
+        The first of them is a piece by itself if it is longer than what is held of it.
+        """
         for block in blocks:
             first, last = block.find(b"\n"), block.rfind(b"\n")
             if first < 0:
                 self._hold(block)
                 continue
-            self._hold(block[:first])
-            yield self._take(1)
-            if first < last:
-                data = block[first + 1 : last + 1]
-                stretch = Stretch(self._ordinal, self.offset, data, data.count(b"\n"))
-                self._ordinal += stretch.num_lines
-                self.offset += len(data)
-                yield stretch
+            start = 0
+            if self._num_bytes + first > self._max_bytes:
+                self._hold(block[:first])
+                yield self._take(1)
+                start = first + 1
+            if start <= last:
+                yield self._stretch(memoryview(block)[start : last + 1])
             self._hold(block[last + 1 :])
+
+    def _stretch(self, lines: memoryview) -> Stretch:
+        """Take lines, the first of which began with what is held."""
+        data = b"".join([*self._held, lines])
+        stretch = Stretch(self._ordinal, self.offset, data, data.count(b"\n"))
+        self._held, self._num_bytes, self._is_blank = [], 0, True
+        self._ordinal += stretch.num_lines
+        self.offset += len(data)
+        return stretch
 
     def lines_of(self, stretch: Stretch) -> Iterator[Line]:
         """Yield the lines of a stretch."""
@@ -129,7 +140,8 @@ class LineFramer:
         if self._num_bytes <= self._max_bytes:
             self._held.append(data)
         else:
-            self._held = [b"".join([*self._held, data])[: self._cut_bytes]]
+            first = (part[: self._cut_bytes] for part in (*self._held, data))
+            self._held = [b"".join(first)[: self._cut_bytes]]
 
     def _take(self, num_line_ends: int) -> Line:
         num_bytes, is_blank, data = self._num_bytes, self._is_blank, b"".join(self._held)

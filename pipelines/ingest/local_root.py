@@ -31,11 +31,11 @@ class LocalRoot:
         self.name = path
         given = Path(path).expanduser()
         self._pattern: re.Pattern[str] | None = None
+        self._only: Path | None = None
         if given.is_dir():
             self.folder = given
         elif given.exists():
-            self.folder = given.parent
-            self._pattern = re.compile(re.escape(given.name))
+            self.folder, self._only = given.parent, given
         elif _GLOB.search(path):
             self.folder, pattern = _split_glob(given)
             self._pattern = re.compile(glob_translate(pattern))
@@ -46,8 +46,11 @@ class LocalRoot:
         """Yield the relative path of each thing that is no folder, and whether it is a file.
 
         Hidden files and folders (``.name``) and homes of runs are left out; links that lead
-        elsewhere are no files.
+        elsewhere are no files. Of a file alone, nothing else in its folder is looked at.
         """
+        if self._only is not None:
+            yield self._only.name, _is_ours(self._only, self.folder)
+            return
         for path, is_ours in self._all():
             if self._pattern is None or self._pattern.fullmatch(path):
                 yield path, is_ours
@@ -105,8 +108,8 @@ def _split_glob(path: Path) -> tuple[Path, str]:
     return folder, "/".join(path.parts[at:])
 
 
-def _is_ours(entry: os.DirEntry[str], root: Path) -> bool:
+def _is_ours(entry: os.DirEntry[str] | Path, root: Path) -> bool:
     if not entry.is_symlink():
         return entry.is_file()
-    target = os.path.realpath(entry.path)
+    target = os.path.realpath(entry)
     return os.path.isfile(target) and Path(os.path.realpath(root)) in Path(target).parents

@@ -115,7 +115,9 @@ def _block(found: JsonLines, start: int, end: int, stretch: Stretch, place: Plac
         texts=pa.StringArray.from_buffers(
             end - start, pa.py_buffer(text_ends), pa.py_buffer(found.texts)
         ),
-        urls=[_value(found, at, to) for at, to in _pairs(columns, URL)],
+        urls=[_value(found, at, to) for at, to in _pairs(columns, URL)]
+        if (columns[URL] >= 0).any()
+        else [None] * (end - start),
         times=[None] * (end - start),
         labels=[place.labels] * (end - start),
         metas=[None] * (end - start),

@@ -138,7 +138,10 @@ def block_of(keys: list[str]) -> RecordBlock:
 
 
 @pytest.mark.parametrize("repeated", [[], ["b"], ["a", "d"]])
-def test_a_block_becomes_the_rows_of_its_records(repeated: list[str]) -> None:
+def test_a_block_becomes_the_rows_of_its_records(
+    repeated: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_MIN_BLOCK_ROWS", 2)
     ids = [doc_id("mine", key) for key in repeated]
     for keys in (["a", "b", "c"], ["a", "b", "a"], ["b", "b", "b"]):
         found = []

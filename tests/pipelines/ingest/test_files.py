@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import random
+import tracemalloc
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -118,6 +119,14 @@ def test_a_file_alone_is_read_and_named_as_in_its_folder(
     (tmp_path / "file.txt").write_bytes(b"x")
     (tmp_path / "filetxt").write_bytes(b"y")
     (tmp_path / "other.txt").write_bytes(b"y")
+    assert ingest_source(config_of(tmp_path / "file.txt")).texts == {"file.txt": "x"}
+
+
+def test_of_a_file_alone_the_folder_is_not_listed(
+    tmp_path: Path, ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file.txt").write_bytes(b"x")
+    monkeypatch.setattr(os, "scandir", None)
     assert ingest_source(config_of(tmp_path / "file.txt")).texts == {"file.txt": "x"}
 
 
@@ -248,6 +257,28 @@ def test_a_record_over_the_limit_is_quarantined_and_the_rest_read(ingest_folder:
     )
     assert errors["b.txt"] == "the file has 1001 bytes, over max_record_bytes = 1000"
     assert all(row["raw"] for row in found.quarantined)
+
+
+@pytest.mark.slow
+def test_a_line_of_a_gigabyte_costs_itself_and_no_memory(
+    tmp_path: Path, ingest_source: Ingest
+) -> None:
+    first, start, end = jsonl("before"), b'{"text": "', b'"}\n'
+    part = random.Random(4).randbytes(2048).hex().encode() * 4096  # 16 MiB
+    members = [first + start, *[part] * 64, end + jsonl("after")]
+    packed = {member: gzip.compress(member, 1) for member in members}
+    (tmp_path / "a.jsonl.gz").write_bytes(b"".join(packed[member] for member in members))
+    tracemalloc.start()
+    found = ingest_source(config_of(tmp_path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.texts == {"a.jsonl.gz#1": "before", "a.jsonl.gz#3": "after"}
+    (bad,) = found.quarantined
+    num_bytes = len(start) + (1 << 30) + len(end) - 1
+    assert bad["error"] == f"the record has {num_bytes} bytes, over max_record_bytes = 67108864"
+    assert (bad["uri"], bad["position"], bad["unit"]) == ("a.jsonl.gz", len(first), "byte")
+    assert bad["raw"] == (start + part)[:256]
+    assert peak < 96 << 20
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
