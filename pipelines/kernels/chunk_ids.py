@@ -74,20 +74,18 @@ def count_ids(values: np.ndarray, new_offsets: np.ndarray) -> int:
 def emit(
     values: np.ndarray,
     records: np.ndarray,
-    new_ids: np.ndarray,
-    new_offsets: np.ndarray,
-    bos: int,
-    eos: int,
-    unknown: int,
+    new: table.NewIds,
+    marks: Marks,
     out: np.ndarray,
-    offsets: np.ndarray,
-    state: np.ndarray,
+    done: Ids,
 ) -> None:
     """Write the ids of chunks to ``out``, which has room, behind those of the portion before.
 
-    ``records`` are the table's ids; those of miss ``m`` are ``new_ids`` from ``new_offsets[m]``.
+    ``records`` are the table's ids, ``new`` those of the portion's misses.
     """
-    text, at, start = state[_TEXTS], state[_WRITTEN], state[_START]
+    text, at, start = done.state[_TEXTS], done.state[_WRITTEN], done.state[_START]
+    bos, eos, unknown = marks
+    offsets, new_ids, new_offsets = done.offsets, new.ids, new.offsets
     unknown_value = table.ONE_ID << table.COUNT | unknown
     for value in values:
         if start == _BETWEEN:
@@ -118,27 +116,21 @@ def emit(
                     at += 1
             if unknown >= 0:
                 at = _run_as_one(unknown, out, start, chunk, at)
-    state[_TEXTS], state[_WRITTEN], state[_START] = text, at, start
+    done.state[_TEXTS], done.state[_WRITTEN], done.state[_START] = text, at, start
 
 
 @compiled
 def emit_searched(
     values: np.ndarray,
     records: np.ndarray,
-    new_ids: np.ndarray,
-    new_offsets: np.ndarray,
-    new_trusts: np.ndarray,
+    new: table.NewIds,
     data: np.ndarray,
     begin: int,
     ends: np.ndarray,
     model: Unigram,
-    bos: int,
-    eos: int,
-    unknown: int,
+    marks: Marks,
     out: np.ndarray,
-    offsets: np.ndarray,
-    state: np.ndarray,
-    total: np.ndarray,
+    done: Ids,
 ) -> int:
     """Write the ids of chunks as `emit` does, and search where the sum before a chunk may decide.
 
@@ -146,8 +138,11 @@ def emit_searched(
     beginning of a text, unless sums may begin again at zero within it. Chunks of the portion end at
     ``ends``, the first begins at byte ``begin``. Returns how many were searched.
     """
-    text, at, start, place = state[_TEXTS], state[_WRITTEN], state[_START], begin
-    num_searched, sum_before, scores = 0, total[0], model.scores
+    text, at, start = done.state[_TEXTS], done.state[_WRITTEN], done.state[_START]
+    bos, eos, unknown = marks
+    num_searched, sum_before, place = 0, done.total[0], begin
+    offsets, scores = done.offsets, model.scores
+    new_ids, new_offsets, new_trusts = new
     for index in range(values.size):
         value, first, place = values[index], place, ends[index]
         if start == _BETWEEN:
@@ -163,29 +158,42 @@ def emit_searched(
         chunk, where, trust = at, value & table.LOW_32, value >> table.TRUST & table.LOW_6
         if value >> table.PENDING:
             trust = new_trusts[where]
-        is_sure = sum_before == 0.0 or np.abs(sum_before) < _SURE_BELOW[trust]
-        if not is_sure or np.abs(sum_before) + (place - first) * model.heaviest > MOST:
+        if _may_decide(sum_before, trust, (place - first) * model.heaviest):
             at, sum_before = search(data, first, place, sum_before, model, out, at)
             num_searched += 1
         elif value >> table.PENDING:
             for place_of_id in range(new_offsets[where], new_offsets[where + 1]):
                 out[at] = new_ids[place_of_id]
-                sum_before = np.float32(scores[out[at]] + np.float64(sum_before))
+                sum_before = _sum_after(sum_before, scores[out[at]])
                 at += 1
         elif value >> table.COUNT & _LENGTH_AND_COUNT == 1:
             out[at] = where
-            sum_before = np.float32(scores[where] + np.float64(sum_before))
+            sum_before = _sum_after(sum_before, scores[where])
             at += 1
         else:
             where += value >> table.LENGTH & table.LOW_8 != 0
             for place_of_id in range(where, where + (value >> table.COUNT & table.LOW_16)):
                 out[at] = records[place_of_id]
-                sum_before = np.float32(scores[out[at]] + np.float64(sum_before))
+                sum_before = _sum_after(sum_before, scores[out[at]])
                 at += 1
         if unknown >= 0:
             at = _run_as_one(unknown, out, start, chunk, at)
-    state[_TEXTS], state[_WRITTEN], state[_START], total[0] = text, at, start, sum_before
+    done.state[_TEXTS], done.state[_WRITTEN], done.state[_START] = text, at, start
+    done.total[0] = sum_before
     return num_searched
+
+
+@compiled
+def _may_decide(sum_before: np.float32, trust: int, most_added: float) -> bool:
+    """Return whether the sum before a chunk of a trust may change its ids."""
+    size = np.abs(sum_before)
+    return not (sum_before == 0.0 or size < _SURE_BELOW[trust]) or size + most_added > MOST
+
+
+@compiled
+def _sum_after(sum_before: np.float32, score: np.float32) -> np.float32:
+    """Return the sum of scores after one more, rounded as SentencePiece does."""
+    return np.float32(score + np.float64(sum_before))
 
 
 @compiled

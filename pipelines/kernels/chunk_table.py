@@ -74,6 +74,17 @@ class Misses(NamedTuple):
     slots: np.ndarray
 
 
+class NewIds(NamedTuple):
+    """What misses turned out to be: ``ids[offsets[m]:offsets[m + 1]]``, int32, is miss ``m``.
+
+    ``trusts`` int64: see `pipelines.kernels.chunk_ids.emit_searched`.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    trusts: np.ndarray
+
+
 def room_for_misses(num_chunks: int) -> Misses:
     """Return room for up to so many misses."""
     return Misses(*(np.empty(num_chunks, np.int64) for _ in Misses._fields))
@@ -137,20 +148,16 @@ def look_up(
     at: int,
     ends: np.ndarray,
     keys: np.ndarray,
-    slots: np.ndarray,
-    known: np.ndarray,
-    ids: np.ndarray,
-    used: np.ndarray,
-    seed: np.uint64,
+    table: ChunkTable,
     values: np.ndarray,
-    miss_starts: np.ndarray,
-    miss_ends: np.ndarray,
-    miss_slots: np.ndarray,
+    misses: Misses,
 ) -> int:
     """Write the value of each chunk, the first of which begins at byte ``at``; return the misses.
 
     There must be a free slot for each of them. A chunk that is missed twice is one miss.
     """
+    slots, known, ids, used, seed = table
+    miss_starts, miss_ends, miss_slots = misses
     mask = np.uint64(slots.size // 2 - 1)
     num_missed = 0
     for index in range(ends.size):
@@ -166,13 +173,13 @@ def look_up(
                 value = np.int64(slots[slot << _ONE | _ONE])
                 if key < FIRST_LONG_KEY:
                     break
+                where = value & LOW_32
                 if value >> PENDING:
-                    other = value & LOW_32
-                    length, known_at = miss_ends[other] - miss_starts[other], miss_starts[other]
+                    length, known_at = miss_ends[where] - miss_starts[where], miss_starts[where]
                     if length == at - start and is_same(data, known_at, data, start, length):
                         break
                 else:
-                    length, known_at = value >> LENGTH & LOW_8, np.int64(ids[value & LOW_32])
+                    length, known_at = value >> LENGTH & LOW_8, np.int64(ids[where])
                     if length == at - start and is_same(known, known_at, data, start, length):
                         break
             slot = (slot + _ONE) & mask
@@ -200,24 +207,15 @@ def is_same(first: np.ndarray, begin: int, second: np.ndarray, start: int, lengt
 
 
 @compiled
-def settle(
-    data: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    miss_slots: np.ndarray,
-    new_ids: np.ndarray,
-    new_offsets: np.ndarray,
-    trusts: np.ndarray,
-    slots: np.ndarray,
-    known: np.ndarray,
-    ids: np.ndarray,
-    used: np.ndarray,
-) -> None:
-    """Put the misses into the table: the ids of miss ``m`` are those from ``new_offsets[m]``.
+def settle(data: np.ndarray, misses: Misses, new: NewIds, table: ChunkTable) -> None:
+    """Put the misses into the table, with their ids.
 
-    There must be room in ``known`` for all of their bytes, and in ``ids`` for all ids and one more
-    a miss.
+    There must be room in its ``bytes`` for all of their bytes, and in its ``ids`` for all ids and
+    one more a miss.
     """
+    slots, known, ids, used, _ = table
+    starts, ends, miss_slots = misses
+    new_ids, new_offsets, trusts = new
     for miss in range(starts.size):
         slot = miss_slots[miss]
         if slot < 0:

@@ -25,6 +25,7 @@ from pipelines.kernels.chunk_table import (
     MAX_TRUST,
     ChunkTable,
     Misses,
+    NewIds,
     empty_table,
     look_up,
     misses_of,
@@ -143,7 +144,7 @@ class ChunkEncoder:
                 *texts, row, at, *self._joined, shift, table.seed, *chunks
             )
             ends, keys, found = chunks.ends[:num_cut], chunks.keys[:num_cut], values[:num_cut]
-            num_missed = look_up(texts.data, begin, ends, keys, *table, found, *misses)
+            num_missed = look_up(texts.data, begin, ends, keys, table, found, misses)
             new = self._settle(texts.data, misses_of(misses, num_missed))
             out = self._emit(texts.data, begin, ends, found, new, marks, out, done)
         return Encoded(done.offsets, out[: done.num_written])
@@ -154,25 +155,23 @@ class ChunkEncoder:
         begin: int,
         ends: np.ndarray,
         found: np.ndarray,
-        new: tuple[np.ndarray, np.ndarray, np.ndarray],
+        new: NewIds,
         marks: Marks,
         out: np.ndarray,
         done: Ids,
     ) -> np.ndarray:
         """Write the ids of a portion's chunks; return the array that they are in, grown perhaps."""
-        ids, offsets, trusts = new
         records = self._table.ids
-        num_ids = count_ids(found, offsets)
+        num_ids = count_ids(found, new.offsets)
         if self._unigram is None:
             out = _with_space(out, done.num_written, num_ids)
-            emit(found, records, ids, offsets, *marks, out, done.offsets, done.state)
+            emit(found, records, new, marks, out, done)
             return out
         num_ids += self._unigram.most_ids(int(ends[-1]) - begin)
         out = _with_space(out, done.num_written, num_ids)
         self.num_searched += emit_searched(
-            found, records, ids, offsets, trusts, data, begin, ends, self._unigram.model,
-            *marks, out, *done,
-        )  # fmt: skip
+            found, records, new, data, begin, ends, self._unigram.model, marks, out, done
+        )
         return out
 
     def _with_free_slots(self) -> ChunkTable:
@@ -185,22 +184,21 @@ class ChunkEncoder:
                 self._table = empty_table(_FEWEST_SLOTS)
         return self._table
 
-    def _settle(
-        self, data: np.ndarray, misses: Misses
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Put misses into the table; return their ids, where each one's begin, and their trust."""
+    def _settle(self, data: np.ndarray, misses: Misses) -> NewIds:
+        """Put misses into the table; return their ids and their trust."""
         num_new = misses.starts.size
         self.num_new += num_new
         ids, offsets = self._new.encode(data, misses.starts, misses.ends)
         trusts = np.full(num_new, MAX_TRUST)
         if self._unigram and num_new:
-            new = slices(data, misses.starts, misses.ends)
-            trusts = self._unigram.trusts(new, ids, offsets)
+            chunks = slices(data, misses.starts, misses.ends)
+            trusts = self._unigram.trusts(chunks, ids, offsets)
         num_bytes = int((misses.ends - misses.starts)[misses.slots >= 0].sum())
         table = with_room(self._table, num_bytes, ids.size + num_new)
-        settle(data, *misses, ids, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
+        new = NewIds(ids, offsets, trusts)
+        settle(data, misses, new, table)
         self._table = table
-        return ids, offsets, trusts
+        return new
 
 
 def _checked(texts: pa.Array) -> TextBuffers:

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.kernels.chunk_ids import count_ids, emit, no_ids
+from pipelines.kernels.chunk_ids import Marks, count_ids, emit, no_ids
 from pipelines.kernels.chunk_table import (
     MAX_BYTES,
     MAX_TRUST,
+    NewIds,
     empty_table,
     look_up,
     misses_of,
@@ -51,18 +52,17 @@ def encode(table, chunks: Sequence[bytes]):
     if not chunks:
         ends = np.zeros(1, np.int64)
     values, room = np.empty(keys.size, np.int64), room_for_misses(keys.size)
-    num_missed = look_up(data, 0, ends, keys, *table, values, *room)
+    num_missed = look_up(data, 0, ends, keys, table, values, room)
     misses = misses_of(room, num_missed)
     asked = [bytes(data[i:j]) for i, j in zip(misses.starts, misses.ends, strict=True)]
     lists = [ids_of(chunk) for chunk in asked]
-    new = np.array([i for ids in lists for i in ids], np.int32)
-    offsets = np.cumsum([0, *map(len, lists)])
-    trusts = np.full(num_missed, MAX_TRUST)
-    table = with_room(table, sum(map(len, asked)), new.size + num_missed)
-    settle(data, *misses, new, offsets, trusts, table.slots, table.bytes, table.ids, table.used)
+    flat = np.array([i for ids in lists for i in ids], np.int32)
+    new = NewIds(flat, np.cumsum([0, *map(len, lists)]), np.full(num_missed, MAX_TRUST))
+    table = with_room(table, sum(map(len, asked)), flat.size + num_missed)
+    settle(data, misses, new, table)
     done = no_ids(1)
-    out = np.empty(count_ids(values, offsets), np.int32)
-    emit(values, table.ids, new, offsets, -1, -1, -1, out, done.offsets, done.state)
+    out = np.empty(count_ids(values, new.offsets), np.int32)
+    emit(values, table.ids, new, Marks(-1, -1, -1), out, done)
     return table, out[: done.num_written].tolist(), asked
 
 
