@@ -34,7 +34,7 @@ COMMANDS = {
     "contracts": "list, show or compare data contracts",
     "accept": "make a run the baseline that later ones are compared with",
     "report": "write the page that tells a run, and name it",
-    "generate": "let a run's model go on from a prompt",
+    "generate": "let a run's model go on from a prompt, or answer it",
     "export": "lay token shards out for another trainer: Megatron, datatrove, OLMo, llm.c",
     "verify": "check every receipt, manifest and partition of a home",
     "gc": "list (or delete) what no run refers to",

@@ -1,4 +1,4 @@
-"""``runs/<run>/curated/`` and ``model/``: what a run made, under names that people can open.
+"""``runs/<run>/curated/``, ``model/``, ``taught-model/``: what a run made, for people to open.
 
 Local homes only: a bucket has no links, and `catalog.open_run` reads the same partitions there.
 ``runs/<run>/retired.parquet`` lists what the run before had published and this one did not.
@@ -22,11 +22,14 @@ from store.datasets import manifest_name, read_dataset
 from store.runs import Run, find_run
 from store.storage import Storage
 
+MODELS = {"pretrain": "model", "instruct": "taught-model"}  # folders by the step that made one
+
 
 def link_results(storage: Storage, run: Run) -> None:
-    """Link the run's curated Parquet and its model, as far as it made them, into its folder."""
+    """Link the run's curated Parquet and its models, as far as it made them, into its folder."""
     link_curated(storage, run)
-    link_model(storage, run)
+    for step, name in MODELS.items():
+        link_model(storage, run, step, name)
     write_retired(storage, run)
 
 
@@ -69,14 +72,14 @@ def link_curated(storage: Storage, run: Run) -> Path | None:
     return folder
 
 
-def link_model(storage: Storage, run: Run) -> Path | None:
-    """Hard-link the run's weights and their description, and write its tokenizer beside them."""
-    folder = _fresh_folder(storage, run, "model", _dataset(run, "pretrain"))
+def link_model(storage: Storage, run: Run, step: str, name: str) -> Path | None:
+    """Hard-link a step's weights and their description, and write the tokenizer beside them."""
+    folder = _fresh_folder(storage, run, name, _dataset(run, step))
     if folder is None:
         return None
     opened = OpenedRun(storage, run)
-    for name in (WEIGHTS, DESCRIPTION):
-        _link(opened.part("pretrain").file(name, folder), folder / name)
+    for file in (WEIGHTS, DESCRIPTION):
+        _link(opened.part(step).file(file, folder), folder / file)
     (tokenizer,) = opened.table("train_tokenizer", ["name", "data"]).to_pylist()
     (folder / _file_name(tokenizer["name"])).write_bytes(tokenizer["data"])
     return folder

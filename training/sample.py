@@ -39,25 +39,47 @@ def generate_stream(
     once if the prompt is no text, or the tokenizer is not the model's.
     """
     check_prompt(prompt)
+    check_vocabulary(model, tokenizer)
+    prompt_ids = encode_prompt(tokenizer, prompt)
+    ids, stops = [tokenizer.bos_id(), *prompt_ids], (tokenizer.eos_id(),)
+    return decode_stream(tokenizer, prompt_ids, following_ids(model, ids, stops, sampling))
+
+
+def answer_stream(
+    model: Transformer,
+    tokenizer: SentencePieceProcessor,
+    prompt_ids: list[int],
+    end_id: int,
+    sampling: Sampling,
+) -> Iterator[str]:
+    """Yield what the model answers, as it comes, in whole characters, until its turn ends.
+
+    ``prompt_ids`` are all that comes before the answer, marks and BOS among them; ``end_id`` ends a
+    turn, as EOS does. Raises UsageError at once if the tokenizer is not the model's.
+    """
+    check_vocabulary(model, tokenizer)
+    stops = (end_id, tokenizer.eos_id())
+    return decode_stream(tokenizer, [], following_ids(model, prompt_ids, stops, sampling))
+
+
+def check_vocabulary(model: Transformer, tokenizer: SentencePieceProcessor) -> None:
+    """Raise UsageError if a tokenizer has another number of pieces than a model."""
     if tokenizer.vocab_size() != model.config.vocab_size:
         raise UsageError(
             f"the tokenizer has {tokenizer.vocab_size()} pieces, the model "
             f"{model.config.vocab_size}; use the tokenizer it was trained with"
         )
-    prompt_ids = encode_prompt(tokenizer, prompt)
-    added = following_ids(model, [tokenizer.bos_id(), *prompt_ids], tokenizer.eos_id(), sampling)
-    return decode_stream(tokenizer, prompt_ids, added)
 
 
 def continue_ids(model: Transformer, ids: list[int], eos_id: int, sampling: Sampling) -> list[int]:
     """Return the ids that follow, without ``eos_id``; reads at most one context back."""
-    return list(following_ids(model, ids, eos_id, sampling))
+    return list(following_ids(model, ids, (eos_id,), sampling))
 
 
 def following_ids(
-    model: Transformer, ids: list[int], eos_id: int, sampling: Sampling
+    model: Transformer, ids: list[int], stop_ids: Sequence[int], sampling: Sampling
 ) -> Iterator[int]:
-    """Yield the ids that follow, one by one, without ``eos_id``; reads at most one context back.
+    """Yield the ids that follow, one by one, up to one of ``stop_ids``; reads a context back.
 
     Up to the model's context each id costs one token's work. Past it every id costs a whole
     context's: all positions move, so nothing that was computed can be kept.
@@ -69,7 +91,7 @@ def following_ids(
     reader, fresh = Reader(model), seen[-context_tokens:]
     for _ in range(sampling.max_tokens):
         chosen = draw(reader.read(fresh).float().cpu(), sampling, generator)
-        if chosen == eos_id:
+        if chosen in stop_ids:
             return
         yield chosen
         seen.append(chosen)

@@ -11,7 +11,7 @@ are control symbols of the tokenizer: SentencePiece makes none from text, whatev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,17 @@ class ChatTemplate:
                 yield SetAside(conversation.name, "messages.unanswered", num_tokens)
             else:
                 yield self._sample(conversation.name, [*first, *group])
+
+    def prompt(self, turns: Sequence[Turn]) -> list[int]:
+        """Return the ids of turns up to where the assistant is to answer, BOS in front."""
+        parts = [self._part(turn).ids for turn in turns]
+        ids = np.concatenate([[self._vocabulary.bos_id], *parts, [self._marks["assistant"]]])
+        return [int(number) for number in ids]
+
+    @property
+    def end_id(self) -> int:
+        """The id that ends every turn."""
+        return self._marks["end"]
 
     def _part(self, turn: Turn) -> _Part:
         content = self._tokenizer.encode(turn.content)

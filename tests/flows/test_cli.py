@@ -23,8 +23,10 @@ FLAGS = {
     "contracts": "NAME_OR_FILE action --json",
     "accept": "RUN --comment --home --json",
     "report": "RUN --home --json",
-    "generate": "PROMPT --home --json --max-tokens --run --seed --temperature --top-k",
-    "export": "FOLDER --home --json --run --split --to",
+    "generate": (
+        "PROMPT --chat --home --json --max-tokens --model --run --seed --temperature --top-k"
+    ),
+    "export": "FOLDER --home --json --of --run --split --to",
     "verify": "--deep --home --json --repair",
     "gc": "--delete --home --json --keep-runs",
     "signals": "NAME --json",

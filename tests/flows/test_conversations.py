@@ -53,6 +53,42 @@ def write_conversations(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def begun_with(run):
+    (part,) = run.dataset("instruct").parts
+    return part.facts["heldout_loss_before"]
+
+
+def check_answers(millrace, home):
+    """The taught model writes unless another is named, and answers when asked to."""
+    usual = ("--max-tokens", "8", "--temperature", "0", "--home", home)
+    said = {
+        flags: millrace("generate", "3 and 4?", *flags, *usual).value
+        for flags in ((), ("--model", "pretrain"), ("--model", "instruct"), ("--chat",))
+    }
+    wrote = [value["model"] for value in said.values()]
+    assert wrote == ["instruct", "pretrain", "instruct", "instruct"]
+    assert said[()] == said["--model", "instruct"]
+    assert said[()]["added"] != said["--model", "pretrain"]["added"]
+    shown = millrace("generate", "3 and 4?", "--chat", *usual, as_json=False).out
+    assert shown.strip() == said[("--chat",)]["added"].strip()
+    refused = millrace("generate", "3?", "--chat", "--model", "pretrain", *usual)
+    assert refused.code != 0
+    assert "has read no conversations" in refused.err
+
+
+def check_export(millrace, home, folder, run):
+    """Conversations go to other trainers with what is asked for."""
+    asked = ("--of", "conversations", "--home", home)
+    refused = millrace("export", str(folder / "other"), "--to", "megatron", *asked)
+    assert "no place for the mask" in refused.err
+    done = millrace("export", str(folder / "packed"), "--to", "datatrove", *asked)
+    assert done.code == 0, done.err
+    rows = [row for row in run.table("pack_messages").to_pylist() if row["split"] == "train"]
+    masks = [path.read_bytes() for path in sorted((folder / "packed").glob("*.loss"))]
+    assert sum(map(len, masks)) == sum(row["num_tokens"] for row in rows) > 0
+    assert sum(map(sum, masks)) == sum(row["num_asked"] for row in rows)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("prefect_api")
 def test_the_recipe_of_the_docs_teaches_a_model_to_answer(millrace, tmp_path):
@@ -90,6 +126,15 @@ def test_the_recipe_of_the_docs_teaches_a_model_to_answer(millrace, tmp_path):
     assert (document["outcome"], document["reason"]) == ("dropped", "messages.too_long")
     fates = [fate["step"] for fate in document["fates"]]
     assert fates == ["read_conversations", "pack_messages"]
+
+    before = begun_with(run)
+    assert before is not None
+    assert before > heldout[0]
+    linked = tmp_path / "home" / "runs" / "first" / "taught-model"
+    assert model_digest(linked) == model_digest(folders[1]) != model_digest(folders[0])
+    assert (linked / "tokenizer.model").is_file()
+    check_answers(millrace, home)
+    check_export(millrace, home, tmp_path, run)
 
     words += ["--set", "instruct.num_steps=41"]
     other = millrace("run", str(recipe), *words, "--home", home, "--run", "other")

@@ -16,6 +16,7 @@ from data_contracts.tokenizer import Tokenizer
 from training.model import Transformer, new_model
 from training.model_config import ModelConfig
 from training.sample import (
+    answer_stream,
     continue_ids,
     decode_stream,
     draw,
@@ -154,10 +155,28 @@ def test_what_is_kept_of_the_past_changes_nothing(prompt_tokens: int, temperatur
 
 
 def test_ids_come_one_by_one(taught: Transformer) -> None:
-    coming = following_ids(taught, [1], 2, Sampling(max_tokens=30, temperature=0))
+    coming = following_ids(taught, [1], (2,), Sampling(max_tokens=30, temperature=0))
     assert next(coming) == 7
     assert torch.is_grad_enabled(), "between two ids nothing of torch is changed"
     assert list(coming) == [8, 9]
+
+
+@pytest.mark.parametrize(("end_id", "expected"), [(9, [7, 8]), (8, [7]), (200, [7, 8, 9])])
+def test_an_answer_ends_with_its_turn_or_the_document(
+    taught: Transformer, tokenizer: SentencePieceProcessor, end_id: int, expected: list[int]
+) -> None:
+    greedy = Sampling(max_tokens=30, temperature=0)
+    pieces = list(answer_stream(taught, tokenizer, [1], end_id, greedy))
+    assert "".join(pieces) == tokenizer.decode(expected)
+    assert len({tokenizer.decode(ids) for ids in ([7, 8], [7], [7, 8, 9])}) == 3
+
+
+def test_an_answer_in_ids_of_another_tokenizer_is_refused(
+    tokenizer: SentencePieceProcessor,
+) -> None:
+    other = new_model(ModelConfig(**{**vars(CONFIG), "vocab_size": 291}), 0)
+    with pytest.raises(UsageError, match="use the tokenizer it was trained with"):
+        answer_stream(other, tokenizer, [1], 2, Sampling())
 
 
 def test_a_stream_is_the_text_in_pieces(plain_tokenizer: SentencePieceProcessor) -> None:

@@ -49,6 +49,15 @@ def test_ids_and_mask_are_those_of_the_template(tokenizer, oracle):
     assert asked[-2:] == [oracle.piece_to_id("<|end|>"), oracle.eos_id()]
 
 
+def test_a_prompt_is_what_comes_before_the_answer_in_a_sample(tokenizer, oracle):
+    pairs = [("system", TEXTS[2]), ("user", TEXTS[0]), ("assistant", TEXTS[1])]
+    template = ChatTemplate(tokenizer, ChatConfig())
+    prompt = template.prompt(conversation(*pairs[:2]).turns)
+    ids, mask = expected(oracle, pairs)
+    assert prompt == ids[: mask.index(1)]
+    assert template.end_id == oracle.piece_to_id("<|end|>")
+
+
 def test_marks_within_content_stay_text(tokenizer, oracle):
     controls = {oracle.piece_to_id(mark) for mark in MARKS} | {oracle.bos_id(), oracle.eos_id()}
     seen = {"marks": 0}
