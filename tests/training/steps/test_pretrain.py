@@ -225,3 +225,14 @@ def test_without_heldout_text_it_trains_all_the_same(tmp_path):
     part = part_of(tmp_path, run(str(tmp_path), tokens=TokensConfig(num_heldout=0)))
     assert part.table()["heldout_loss"].null_count == 4
     assert part.receipt.facts["heldout_bits_per_byte"] is None
+
+
+def test_a_changed_token_is_found_before_training(tmp_path):
+    home = str(tmp_path / "home")
+    run(home)
+    shard = next((tmp_path / "home").glob("parts/**/train.bin"))
+    content = bytearray(shard.read_bytes())
+    content[2] = 4 if content[2] == 3 else 3  # another id of the vocabulary, in the same place
+    shard.write_bytes(content)
+    with pytest.raises(Damaged, match=r"train\.bin .* is not the \d+ bytes written"):
+        run(home, replace(CONFIG, seed=1))
