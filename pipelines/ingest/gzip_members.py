@@ -16,7 +16,7 @@ MAGIC = b"\x1f\x8b\x08"
 
 _BLOCK_BYTES = 1 << 20
 _PLAIN_BYTES = 256 << 10
-_FIRST_BYTES = 8192  # of a member: most members of an archive are small
+_FIRST_BYTES = 32 << 10  # of a member: most members of an archive are no larger
 _MAX_PIECE_BYTES = 1 << 20
 _KEPT_BYTES = 1 << 20  # of the file, before the place where damage is found
 _PROBE_BYTES = 4096
@@ -149,5 +149,5 @@ def _read_member(window: _Window, member: int) -> Generator[Piece, None, str | N
         window.at += len(ahead) - len(engine.unconsumed_tail) - len(engine.unused_data)
         if data:
             yield Piece(data, member, begins)
-            begins, num_ahead = False, 8 * _FIRST_BYTES
+            begins, num_ahead = False, 2 * _FIRST_BYTES
     return None

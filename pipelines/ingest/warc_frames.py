@@ -23,8 +23,10 @@ _NEXT_RECORD = re.compile(rb"\nWARC/[0-9]\.[0-9]+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^Content-Length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
 _USUAL_STARTS, _USUAL_LENGTH = (b"WARC/1.0\r\n", b"WARC/1.1\r\n"), b"\r\nContent-Length: "
+_LENGTH_NAME = b"content-length"
 _MAX_LENGTH_DIGITS = 18
 _BLANK = b"\r\n\r\n"
+_NEXT = _BLANK + BEGINS
 _WHITE = b"\r\n"
 _NOT_WHITE = re.compile(rb"[^\r\n]")
 _OVERLAP = 64  # of searched bytes that are kept: the start of a record's first line may be there
@@ -188,20 +190,19 @@ class _Content:
 def _usual_header(data: bytes, at: int) -> tuple[int, int] | None:
     """Return the bytes of a header and of the content it declares, None if it is not as most are.
 
-    Most have one Content-Length, lines that end in CR LF and no other CR or LF.
+    Most name Content-Length once, in a line between CR LF and CR LF, and have no blank line of LF.
     """
     end = data.find(_BLANK, at, at + MAX_HEADER_BYTES)
     header = data[at : end + 2]
     if end < 0 or not header.startswith(_USUAL_STARTS):
         return None
-    num_ends = header.count(b"\r\n")
-    if header.count(b"\n") != num_ends or header.count(b"\r") != num_ends:
+    if b"\n\n" in header or b"\n\r\n" in header or header.lower().count(_LENGTH_NAME) != 1:
         return None
     start = header.find(_USUAL_LENGTH) + len(_USUAL_LENGTH)
-    digits = header[start : header.find(b"\r", start)]
-    if header.lower().count(_USUAL_LENGTH[:-2].lower()) != 1 or not digits.isdigit():
+    digits = header[start : header.find(b"\r\n", start)]
+    if start < len(_USUAL_LENGTH) or not digits.isdigit() or len(digits) > _MAX_LENGTH_DIGITS:
         return None
-    return (end + len(_BLANK) - at, int(digits)) if len(digits) <= _MAX_LENGTH_DIGITS else None
+    return end + len(_BLANK) - at, int(digits)
 
 
 def _is_start(piece: Piece | None) -> bool:
@@ -239,7 +240,7 @@ def _whole_frames(content: _Content, max_record_bytes: int) -> list[Frame]:
     while header := _usual_header(data, at):
         end = at + sum(header)
         next_at = end + len(_BLANK)
-        if not data.startswith(_BLANK + BEGINS, end) and not (
+        if not data.startswith(_NEXT, end) and not (
             next_at == size and data.endswith(_BLANK) and content.is_followed()
         ):
             break
