@@ -11,9 +11,12 @@ from catalog.report.section_trained import Curve, loss_chart, training_table
 from catalog.report.section_tuned import plain_settings
 
 TONES = {"train": "a", "heldout": "b"}
-LEFT_OUT = {
+MEANINGS = {
     "messages.too_long": "one exchange is longer than a sample may be",
     "messages.unanswered": "what fits has no answer",
+    "messages.no_messages": "it has no list of turns",
+    "messages.bad_role": "a turn is of no known role, or a system turn is not the first",
+    "messages.bad_content": "what a turn says is no text",
 }
 
 
@@ -38,7 +41,7 @@ def sentences(found: ConversationFacts) -> Iterator[str]:
     unread, left_out = sum(found.errors.values()), sum(found.left_out.values())
     yield (
         f"{words.plural(found.num_read, 'conversation')} came in: {words.count(packed)} packed, "
-        f"{words.count(left_out)} left out, {words.count(unread)} set aside unread."
+        f"{words.count(left_out)} left out, {words.count(unread)} in quarantine."
     )
     if found.num_aside:
         yield (
@@ -84,15 +87,14 @@ def _side(side: ConversationSide) -> dict[str, str]:
 def _lost(found: ConversationFacts) -> Iterator[dict[str, str]]:
     """Yield the reasons why conversations are not packed, those of packing first."""
     for reason, number in found.left_out.items():
-        yield {
-            "fate": "left out",
-            "reason": reason,
-            "meaning": LEFT_OUT.get(reason, ""),
-            "count": words.count(number),
-        }
+        yield _row("left out", reason, number)
     for reason, number in found.errors.items():
-        count = words.count(number)
-        yield {"fate": "in quarantine", "reason": reason, "meaning": "", "count": count}
+        yield _row("in quarantine", reason, number)
+
+
+def _row(fate: str, reason: str, number: int) -> dict[str, str]:
+    meaning = MEANINGS.get(reason, "")
+    return {"fate": fate, "reason": reason, "meaning": meaning, "count": words.count(number)}
 
 
 def _from_before(found: ConversationFacts) -> Curve:

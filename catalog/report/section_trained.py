@@ -150,6 +150,7 @@ def training_table(trained: Pretraining) -> list[tuple[str, str]]:
         ("parameters", _number(facts, "num_parameters", words.count)),
         ("tokens read", _number(facts, "num_tokens", words.count)),
         ("steps", words.count(steps) if steps else None),
+        ("packing", _packing(facts, trained.description)),
         ("peak learning rate", f"{max(rates):.3g}" if rates else None),
         ("speed", _number(facts, "tokens_per_second", lambda v: f"{words.count(v)} tokens/s")),
         (
@@ -169,6 +170,16 @@ def training_table(trained: Pretraining) -> list[tuple[str, str]]:
 
 def _number(facts: Mapping[str, Any], name: str, form: Any) -> str | None:
     return str(form(facts[name])) if words.is_number(facts.get(name)) else None
+
+
+def _packing(facts: Mapping[str, Any], description: Mapping[str, Any]) -> str | None:
+    """Return how documents made rows: the plan's name, what is in no row, what was filled up."""
+    told = [str(description["packing"]).replace("_", " ")] if description.get("packing") else []
+    if words.is_number(facts.get("cut_tokens")):
+        told.append(f"{words.plural(facts['cut_tokens'], 'token')} in no row")
+    if words.is_number(facts.get("padding_ratio")):
+        told.append(f"{words.share(facts['padding_ratio'])} padding")
+    return ", ".join(told) or None
 
 
 def _precision(facts: Mapping[str, Any]) -> str | None:

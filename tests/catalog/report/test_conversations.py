@@ -136,7 +136,7 @@ def test_records_of_documents_are_told_apart_from_those_of_conversations(
 def test_the_page_tells_what_was_read_and_what_was_learnt(facts: ReportFacts) -> None:
     text = write_page(facts)
     told = section(text)
-    assert f"46 conversations came in: {NUM_GOOD} packed, 2 left out, 4 set aside unread." in told
+    assert f"46 conversations came in: {NUM_GOOD} packed, 2 left out, 4 in quarantine." in told
     assert "is 2.000 nats a token; of the model that it began with it is 4.125." in told
     assert "left out messages.too_long one exchange is longer than a sample may be 2" in told
     assert "in quarantine not JSON 3" in told

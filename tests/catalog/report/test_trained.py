@@ -45,6 +45,15 @@ def test_a_causal_model_is_told_as_before() -> None:
     assert view["variants"] == []
 
 
+def test_the_packing_plan_is_told_with_what_it_came_to() -> None:
+    packed = {"cut_tokens": 1234, "padding_ratio": 0.064, "loss": 2.0}
+    trained = Pretraining(packed, {"packing": "best_fit"}, CURVE, None, ())
+    view = pretraining_view(trained)
+    assert view is not None
+    assert dict(view["facts"])["packing"] == "best fit, 1,234 tokens in no row, 6.4 % padding"
+    assert "packing" not in dict(view_of({"loss": 2.0})["facts"])
+
+
 def test_all_pre_trainings_of_a_run_stand_in_one_table() -> None:
     curve = {"num_tokens": (100, 200), "loss": (5.0, 4.0), "heldout_loss": (None, 4.5)}
     variants = (
