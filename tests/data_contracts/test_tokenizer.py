@@ -37,6 +37,21 @@ def tokenizer(model):
     return Tokenizer(model)
 
 
+def foreign_model(**options):
+    """A model that SentencePiece trained by itself, with its own defaults but for some options."""
+    made = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(real_texts()[0].split("\n")),
+        model_writer=made,
+        model_type="bpe",
+        vocab_size=400,
+        minloglevel=2,
+        hard_vocab_limit=False,
+        **options,
+    )
+    return made.getvalue()
+
+
 TEXTS = st.lists(
     st.one_of(
         st.text(max_size=6),
@@ -96,16 +111,7 @@ def test_a_text_of_lower_blocks_alone_takes_linear_time(tokenizer):
 
 
 def test_without_bytes_a_lower_block_is_unknown_as_any_character_without_a_piece():
-    made = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(real_texts()[0].split("\n")),
-        model_writer=made,
-        model_type="bpe",
-        vocab_size=400,
-        minloglevel=2,
-        hard_vocab_limit=False,
-    )
-    tokenizer = Tokenizer(made.getvalue())
+    tokenizer = Tokenizer(foreign_model())
     assert tokenizer.encode("a▁").tolist() == tokenizer.encode("a中").tolist()
     assert tokenizer.special_ids["unk"] in tokenizer.encode("a▁")
 
@@ -191,19 +197,9 @@ def test_what_is_no_model_is_refused(model, data):
 
 
 def test_a_model_without_marks_is_refused():
-    made = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(real_texts()[0].split("\n")),
-        model_writer=made,
-        model_type="bpe",
-        vocab_size=400,
-        bos_id=-1,
-        byte_fallback=True,
-        minloglevel=2,
-        hard_vocab_limit=False,
-    )
+    model = foreign_model(bos_id=-1, byte_fallback=True)
     with pytest.raises(InputError, match="no BOS or no EOS"):
-        Tokenizer(made.getvalue())
+        Tokenizer(model)
 
 
 def test_a_table_holds_exactly_one_sound_model(model):
