@@ -5,7 +5,7 @@
 #   make check    lint, format and types
 #   make lock     resolve pyproject.toml's ranges anew into constraints.txt
 #   make peers    neighbouring systems for benchmarks, in environments of their own
-#   make readers  other trainers' own readers, which tests have read what we export
+#   make readers  other trainers' own readers, and a client of Google's buckets, for tests
 #   make clean    remove the environments and caches, never data
 #
 # PYTHON chooses the interpreter that the environment is created with (3.11 to 3.13).
