@@ -55,7 +55,9 @@ NOT_IMPORTED = {  # declared distribution -> why no file of ours imports it
 }
 
 # What tools that build tables, and tests of peers and readers, import in environments of their own.
-OF_PEERS = {"datatrove", "megatron", "olmo-core", "regex", "spacy", "uniseg"}
+OF_PEERS = {
+    "datatrove", "gcp-storage-emulator", "megatron", "olmo-core", "regex", "spacy", "uniseg",
+}  # fmt: skip
 
 
 def sources(root: Path, packages: tuple[str, ...] = OURS) -> list[Path]:

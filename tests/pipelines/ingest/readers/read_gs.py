@@ -27,24 +27,32 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.ingest import STEP
 from store.step import Inputs
 
-folder = Path(sys.argv[1])
+
+def read(folder: Path) -> dict[str, object]:
+    """Put the files of a folder into the bucket, read them, change one, and tell what was found."""
+    bucket = fsspec.filesystem("gs")
+    for path in sorted(folder.rglob("*.*")):
+        bucket.pipe(f"texts/corpus/{path.relative_to(folder)}", path.read_bytes())
+    config = IngestConfig(
+        kind="files", source="web", path="gs://texts/corpus", max_bundle_file_bytes=1
+    )
+    first = STEP.list_parts(config)
+    outputs = [STEP.run(Inputs(part.key, source=part), config) for part in first]
+    rows = [pa.Table.from_batches(list(output.rows), DOCUMENTS).to_pylist() for output in outputs]
+    bucket.pipe(f"texts/corpus/{first[0].key}", b"another text")
+    second = STEP.list_parts(config)
+    return {
+        "keys": [part.key for part in first],
+        "rows": [(row["doc_id"], row["uri"], row["text"]) for part in rows for row in part],
+        "quarantined": [row for output in outputs for row in output.quarantined],
+        "changed": [one.key for one, other in zip(first, second, strict=True) if one != other],
+        "digests": [file.digest for part in first for file in part.files],
+    }
+
+
 server = create_server("127.0.0.1", PORT, in_memory=True, default_bucket="texts")
 server.start()
-bucket = fsspec.filesystem("gs")
-for path in sorted(folder.rglob("*.*")):
-    bucket.pipe(f"texts/corpus/{path.relative_to(folder)}", path.read_bytes())
-config = IngestConfig(kind="files", source="web", path="gs://texts/corpus", max_bundle_file_bytes=1)
-first = STEP.list_parts(config)
-outputs = [STEP.run(Inputs(part.key, source=part), config) for part in first]
-rows = [pa.Table.from_batches(list(output.rows), DOCUMENTS).to_pylist() for output in outputs]
-bucket.pipe(f"texts/corpus/{first[0].key}", b"another text")
-second = STEP.list_parts(config)
-server.stop()
-found = {
-    "keys": [part.key for part in first],
-    "rows": [(row["doc_id"], row["uri"], row["text"]) for part in rows for row in part],
-    "quarantined": [row for output in outputs for row in output.quarantined],
-    "changed": [one.key for one, other in zip(first, second, strict=True) if one != other],
-    "digests": [file.digest for part in first for file in part.files],
-}
-print(json.dumps(found))
+try:
+    print(json.dumps(read(Path(sys.argv[1]))))
+finally:
+    server.stop()
