@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from toy_steps import LINES, Config, list_folder, read_lines
 
@@ -125,7 +126,8 @@ def test_a_damaged_one_is_told(home, corpus):
     path = home.local_path(first.data_name())
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    texts = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    data[texts.data_page_offset + texts.total_compressed_size - 1] ^= 0xFF
     path.write_bytes(data)
     write_file(corpus, "z.txt", ["an entirely new line"])
     with pytest.raises(Damaged, match="count_lines"):
