@@ -61,12 +61,10 @@ RUN = "run.json"
 class PretrainResult:
     """What came out; ``curve`` is every logged `training.metrics.Progress` of the whole run.
 
-    ``heldout_bits_per_byte`` (causal) and ``heldout_accuracy`` (share of right guesses of hidden
-    tokens, or of labels) are of the checkpoint's model, None without held-out text.
+    ``checkpoint`` is the last one or the best, as the config chooses; ``loss``, ``scores`` and
+    ``sample`` are of its step. ``best_step`` is that of the lowest held-out loss.
     ``tokens_per_second`` is of this session and 0 if all steps had been done before. ``incidents``
-    are what the guard did, over the whole run. ``checkpoint`` is the last one or the best, as the
-    config chooses; ``best_step`` is that of the lowest held-out loss.
-    ``packing`` is `training.loader.Loader.facts`.
+    are what the guard did, over the whole run. ``packing`` is `training.loader.Loader.facts`.
     """
 
     checkpoint: Path
@@ -76,8 +74,8 @@ class PretrainResult:
     objective_facts: Mapping[str, Any]
     precision: Precision
     loss: float
-    heldout_bits_per_byte: float | None
-    heldout_accuracy: float | None
+    scores: Mapping[str, float]
+    sample: str | None
     tokens_per_second: float
     waiting_ratio: float
     seconds: float
@@ -87,6 +85,16 @@ class PretrainResult:
     curve: tuple[Mapping[str, Any], ...]
     incidents: tuple[Incident, ...] = ()
     best_step: int | None = None
+
+    @property
+    def heldout_bits_per_byte(self) -> float | None:
+        """Of the model, on held-out text; None without any, and of other objectives than causal."""
+        return self.scores.get("heldout_bits_per_byte")
+
+    @property
+    def heldout_accuracy(self) -> float | None:
+        """Share of right guesses of hidden tokens, or of labels; None where nothing was judged."""
+        return self.scores.get("heldout_accuracy")
 
 
 def pretrain(
@@ -260,10 +268,10 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def scores_at(curve: Sequence[Mapping[str, Any]], checkpoint: Path) -> Mapping[str, float]:
-    """Return the held-out scores of a checkpoint's model, none if it was not evaluated."""
+def line_of(curve: Sequence[Mapping[str, Any]], checkpoint: Path) -> Mapping[str, Any]:
+    """Return the curve's line of a checkpoint's step: all that was measured of its model."""
     step = step_of(checkpoint)
-    return next(line["scores"] for line in reversed(curve) if line["step"] == step)
+    return next(line for line in reversed(curve) if line["step"] == step)
 
 
 def result(
@@ -279,7 +287,7 @@ def result(
     tokens_read = assembly.tokens_read(curve[-1]["step"])
     best = trained.best
     chosen = best.folder if best and config.choose_checkpoint == "best" else trained.checkpoint
-    scores = scores_at(curve, chosen)
+    line = line_of(curve, chosen)
     return PretrainResult(
         checkpoint=chosen,
         best_step=best.step if best else None,
@@ -288,9 +296,9 @@ def result(
         tokens_by_step={line["step"]: int(tokens_read[line["step"]]) for line in curve},
         objective_facts=assembly.facts,
         precision=precision,
-        loss=curve[-1]["loss"],
-        heldout_bits_per_byte=scores.get("heldout_bits_per_byte"),
-        heldout_accuracy=scores.get("heldout_accuracy"),
+        loss=line["loss"],
+        scores=line["scores"],
+        sample=line.get("sample"),
         tokens_per_second=trained.tokens_per_second,
         waiting_ratio=trained.waiting_ratio,
         seconds=seconds,

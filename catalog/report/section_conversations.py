@@ -56,9 +56,11 @@ def losses(found: ConversationFacts) -> tuple[float | None, float | None]:
     """Return the loss on held-out conversations before and after the training, where known."""
     if found.taught is None:
         return None, None
-    before = found.taught.facts.get("heldout_loss_before")
-    seen = [loss for loss in found.taught.curve.get("heldout_loss", ()) if loss is not None]
-    return before if words.is_number(before) else None, seen[-1] if seen else None
+    facts, curve = found.taught.facts, found.taught.curve.get("heldout_loss", ())
+    last = next((loss for loss in reversed(curve) if loss is not None), None)
+    told = facts.get("heldout_loss_before"), facts.get("heldout_loss", last)
+    before, after = (loss if words.is_number(loss) else None for loss in told)
+    return before, after
 
 
 def _change(found: ConversationFacts) -> str:

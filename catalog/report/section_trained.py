@@ -160,7 +160,7 @@ def training_table(trained: Pretraining) -> list[tuple[str, str]]:
         ("training time", _number(facts, "training_seconds", words.duration)),
         ("number format", _precision(facts)),
         ("device", _device(facts)),
-        ("last loss", _number(facts, "loss", lambda v: f"{words.digits(v, 4)} nats a {target}")),
+        ("train loss", _number(facts, "loss", lambda v: f"{words.digits(v, 4)} nats a {target}")),
         ("held-out documents", _score(trained)),
         ("gone on from step", _number(facts, "resumed_from_step", words.count)),
     ]

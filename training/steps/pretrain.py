@@ -31,7 +31,7 @@ from training.steps.token_shards import documents_of, open_parts, shard_folders
 if TYPE_CHECKING:
     from training.pretrain import PretrainResult
 
-VERSION = 5
+VERSION = 6
 
 METRICS = "metrics.jsonl"
 SPLITS = ("train", "heldout")
@@ -141,10 +141,10 @@ def write_files(result: PretrainResult, rows: pa.Table, folder: Path) -> dict[st
 
 
 def by_source(result: PretrainResult) -> dict[str, float]:
-    """Return the held-out bits per byte of each source after the last step."""
+    """Return the held-out bits per byte of the model on each source."""
     from training.seen import BY_SOURCE
 
-    scores = result.curve[-1]["scores"].items()
+    scores = result.scores.items()
     return {n.removeprefix(BY_SOURCE): v for n, v in scores if n.startswith(BY_SOURCE)}
 
 
@@ -167,6 +167,7 @@ def facts(result: PretrainResult, config: PretrainConfig) -> dict[str, Any]:
         "processor": processor_name(),
         "torch": torch.__version__,
         "loss": result.loss,
+        "heldout_loss": result.scores.get("heldout_loss"),
         "heldout_bits_per_byte": result.heldout_bits_per_byte,
         "heldout_accuracy": result.heldout_accuracy,
         "objective": config.objective,
@@ -177,7 +178,7 @@ def facts(result: PretrainResult, config: PretrainConfig) -> dict[str, Any]:
         "best_step": result.best_step,
         "checkpoint": config.choose_checkpoint,
         "heldout_bits_per_byte_by_source": by_source(result),
-        "sample": result.curve[-1].get("sample"),
+        "sample": result.sample,
         "incidents": [asdict(incident) for incident in result.incidents],
     }
 

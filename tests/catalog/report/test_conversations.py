@@ -20,7 +20,7 @@ from catalog.report.contents import missing
 from catalog.report.facts import ReportFacts
 from catalog.report.model_card import read_sources, write_card
 from catalog.report.read_conversations import read_conversations
-from catalog.report.section_conversations import conversations_view
+from catalog.report.section_conversations import conversations_view, losses
 from data_contracts.models import CURVE
 from pipelines.messages import pack_messages
 from pipelines.messages import read_conversations as reading
@@ -131,6 +131,15 @@ def test_records_of_documents_are_told_apart_from_those_of_conversations(
 ) -> None:
     assert facts.data is not None
     assert facts.data.quarantine_errors == {"not UTF-8: byte 0xff": 3}
+
+
+def test_the_loss_told_is_that_of_the_model_kept(facts: ReportFacts) -> None:
+    found = facts.conversations
+    assert found is not None
+    assert found.taught is not None
+    assert losses(found) == (4.125, 2.0)
+    best = replace(found.taught, facts={**found.taught.facts, "heldout_loss": 1.75})
+    assert losses(replace(found, taught=best)) == (4.125, 1.75)
 
 
 def test_the_page_tells_what_was_read_and_what_was_learnt(facts: ReportFacts) -> None:

@@ -28,7 +28,7 @@ def test_a_masked_model_has_no_bits_per_byte_and_writes_nothing() -> None:
     assert view["target"] == "hidden token"
     facts = dict(view["facts"])
     assert facts["objective"] == "masked"
-    assert facts["last loss"] == "2 nats a hidden token"
+    assert facts["train loss"] == "2 nats a hidden token"
     assert view["heldout"] is None
 
 

@@ -168,6 +168,19 @@ def test_what_it_writes(tmp_path):
     assert not list((tmp_path / "tmp" / "work").glob("*/*"))
 
 
+def test_the_receipt_of_the_best_model_tells_of_that_model_alone(tmp_path):
+    best = replace(CONFIG, evaluate_every_steps=2, peak_learning_rate=0.3, choose_checkpoint="best")
+    dataset = run(str(tmp_path), best)
+    facts = part_of(tmp_path, dataset).receipt.facts
+    assert facts["best_step"] < CONFIG.num_steps
+    rows = {row["step"]: row for row in part_of(tmp_path, dataset).table().to_pylist()}
+    mine, last = rows[facts["best_step"]], rows[CONFIG.num_steps]
+    for name in ("loss", "heldout_bits_per_byte"):
+        assert facts[name] == mine[name] != last[name]
+    by_source = facts["heldout_bits_per_byte_by_source"].values()
+    assert min(by_source) <= facts["heldout_bits_per_byte"] <= max(by_source)
+
+
 def test_how_often_it_saves_and_looks_changes_nothing(tmp_path):
     often = PretrainConfig(**{**vars(CONFIG), "checkpoint_every_steps": 2, "dtype_reason": "else"})
     assert run(str(tmp_path), CONFIG) == run(str(tmp_path), often)
