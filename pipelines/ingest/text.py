@@ -32,11 +32,22 @@ def clean_text(text: str) -> tuple[str, int]:
         num_repairs = num_breaks + num_controls
     stripped = text.lstrip("\ufeff")
     num_repairs += len(text) - len(stripped)
-    if stripped.isascii() or unicodedata.is_normalized("NFC", stripped):
-        return stripped, num_repairs
-    if _has_long_run_of_marks(stripped):
+    normal = to_nfc(stripped)
+    return normal, num_repairs + (normal is not stripped)
+
+
+def to_nfc(text: str) -> str:
+    """Return the text in NFC: the very object if it is in it.
+
+    Raises:
+        ValueError: if over `MAX_MARKS_IN_A_ROW` combining marks follow each other in a text that is
+            not in NFC.
+    """
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    if _has_long_run_of_marks(text):
         raise ValueError(f"over {MAX_MARKS_IN_A_ROW} combining marks follow each other")
-    return unicodedata.normalize("NFC", stripped), num_repairs + 1
+    return unicodedata.normalize("NFC", text)
 
 
 def replace_surrogates(text: str) -> tuple[str, int]:

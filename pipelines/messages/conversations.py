@@ -7,6 +7,7 @@ marks of a chat among them, stays text.
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 
 ROLES = ("system", "user", "assistant")
@@ -53,5 +54,10 @@ def turns_of(messages: object) -> tuple[Turn, ...]:
 
 
 def text_of(turns: tuple[Turn, ...]) -> str:
-    """Return turns as the text of a document: JSON that `turns_of` reads again."""
-    return json.dumps([vars(turn) for turn in turns], ensure_ascii=False)
+    """Return turns as the text of a document: JSON that `turns_of` reads again, in NFC as it is.
+
+    A combining mark after an escape would be joined with its last letter: then all is escaped.
+    """
+    plain = [vars(turn) for turn in turns]
+    text = json.dumps(plain, ensure_ascii=False)
+    return text if unicodedata.is_normalized("NFC", text) else json.dumps(plain)

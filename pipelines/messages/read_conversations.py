@@ -22,11 +22,12 @@ from pipelines.ingest.formats import unpacked
 from pipelines.ingest.listing import group_files
 from pipelines.ingest.rows import Item
 from pipelines.ingest.suffixes import Named, recognise
+from pipelines.ingest.text import to_nfc
 from pipelines.messages.config import ReadConversationsConfig
-from pipelines.messages.conversations import text_of, turns_of
+from pipelines.messages.conversations import Turn, text_of, turns_of
 from store.step import Inputs, Output, SourcePart, Step
 
-VERSION = 1
+VERSION = 2
 
 SOURCE = "conversations"
 
@@ -91,8 +92,13 @@ def _read_items(
 
 
 def _take_turns(fields: Fields, config: IngestConfig) -> tuple[str, int]:
-    """Take a record's conversation as text; raises ValueError, with the reason, if it has none."""
-    return text_of(turns_of(fields.pop(config.text_field, None))), 0
+    """Take a record's conversation as text, and 1 if what is said had to be brought to NFC.
+
+    Raises ValueError, with the reason, if there is none.
+    """
+    said = turns_of(fields.pop(config.text_field, None))
+    turns = tuple(Turn(turn.role, to_nfc(turn.content)) for turn in said)
+    return text_of(turns), int(turns != said)
 
 
 def _named(path: str) -> Named | None:

@@ -2,9 +2,14 @@
 
 import gzip
 import json
+import tempfile
+import unicodedata
+from pathlib import Path
 
 import pytest
 from chat_files import TEXTS, line_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_contracts.errors import InputError, RecipeError
 from pipelines.messages.config import ReadConversationsConfig
@@ -12,6 +17,21 @@ from pipelines.messages.conversations import turns_of
 from pipelines.messages.read_conversations import list_parts, read_conversations
 from store.step import Inputs
 
+PIECES = [
+    "\n",
+    "\t",
+    "\x7f",
+    "\x01",
+    "\u0301",
+    "\u0307",
+    "\u0338",
+    "e",
+    "\\",
+    '"',
+    "\ufeff",
+    "\u1100",
+]
+SAID = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=6).map("".join)
 GOOD = [("system", TEXTS[2]), ("user", TEXTS[0]), ("assistant", "é\u0000\n" + TEXTS[1])]
 WRONG = [
     (b"{\n", "not JSON"),
@@ -47,6 +67,26 @@ def test_turns_come_back_and_the_rest_of_a_record_is_kept(tmp_path):
     assert (first["record_key"], second["record_key"]) == ("x", "a.jsonl#2")
     assert json.loads(first["meta"]) == {"topic": "sums"}
     assert first["source"] == "conversations"
+
+
+@given(st.lists(SAID, min_size=1, max_size=4))
+def test_whatever_is_said_comes_back_in_nfc(said):
+    """JSON's own escapes end in letters, which a combining mark after them would join."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.jsonl")
+        path.write_bytes(line_of(*(("user", text) for text in said)))
+        (row,), aside, _ = read(path)
+    assert aside == []
+    assert unicodedata.is_normalized("NFC", row["text"])
+    turns = turns_of(json.loads(row["text"]))
+    assert [turn.content for turn in turns] == [unicodedata.normalize("NFC", t) for t in said]
+
+
+def test_marks_without_end_are_quarantined(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(line_of(("user", "e" + "\u0301" * 100_000)))
+    rows, (aside,), _ = read(tmp_path)
+    assert rows == []
+    assert "combining marks" in aside["error"]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".ndjson"])
