@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from data_contracts.errors import InputError, NotFound, UsageError
-from data_contracts.shards import Shard, ShardSet, Vocabulary
+from data_contracts.shards import SMALL_VOCABULARY, Shard, ShardSet, Vocabulary
 
 _SCANNED_TOKENS = 1 << 22  # at a time
 _MAX_CSV_LINE = 1 << 16  # bytes
@@ -42,15 +42,18 @@ _NPY_MAGIC = b"\x93NUMPY"
 _Opened = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # tokens, offsets [D+1], mask
 
 
-def open_foreign(files: Sequence[Path], layout: str, vocabulary: Vocabulary) -> ShardSet:
+def open_foreign(
+    files: Sequence[Path], layout: str, vocabulary: Vocabulary, item_bytes: int | None = None
+) -> ShardSet:
     """Open the token files of a layout in `LAYOUTS`, a shard each, in the given order.
 
     ``vocabulary`` says what their ids mean, which they do not. Documents lie where the layout's
     index has them; without one they end at ``eos_id``, and llm.c's begin at ``bos_id``. A tokenizer
-    with one separator has it as both.
+    with one separator has it as both. ``item_bytes``, 2 or 4, is the size of an id where no index
+    tells it; None: 2 if all fit, which must be said of 65,500 ids and more, since tools differ.
 
     Raises:
-        UsageError: if there is no such layout, or no file was named.
+        UsageError: if there is no such layout, no file was named, or an id has another size.
         NotFound: if a file is missing.
         InputError: if a file is not of the layout, sizes do not add up, or an id is outside the
             vocabulary.
@@ -59,12 +62,16 @@ def open_foreign(files: Sequence[Path], layout: str, vocabulary: Vocabulary) -> 
         raise UsageError(f"There is no layout {layout!r}; use {', '.join(LAYOUTS)}.")
     if not files:
         raise UsageError("No token file was named; give one or more.")
-    return ShardSet(vocabulary, tuple(_open(file, layout, vocabulary) for file in files))
+    if item_bytes not in (None, 2, 4):
+        raise UsageError(f"An id has {item_bytes} bytes; use 2 or 4.")
+    return ShardSet(
+        vocabulary, tuple(_open(file, layout, vocabulary, item_bytes) for file in files)
+    )
 
 
-def _open(file: Path, layout: str, vocabulary: Vocabulary) -> Shard:
+def _open(file: Path, layout: str, vocabulary: Vocabulary, item_bytes: int | None) -> Shard:
     try:
-        tokens, offsets, mask = LAYOUTS[layout](file, vocabulary)
+        tokens, offsets, mask = LAYOUTS[layout](file, vocabulary, item_bytes)
         _check_ids(tokens, vocabulary.vocab_size)
         _check_offsets(offsets, len(tokens))
     except FileNotFoundError as error:
@@ -77,7 +84,7 @@ def _open(file: Path, layout: str, vocabulary: Vocabulary) -> Shard:
     return Shard(file.stem, tokens, offsets, np.zeros(len(offsets) - 1, np.int64), mask)
 
 
-def _megatron(file: Path, vocabulary: Vocabulary) -> _Opened:
+def _megatron(file: Path, vocabulary: Vocabulary, item_bytes: int | None) -> _Opened:
     index = file.with_suffix(".idx")
     with index.open("rb") as opened:
         header = opened.read(_MEGATRON_HEADER.size)
@@ -101,16 +108,15 @@ def _megatron(file: Path, vocabulary: Vocabulary) -> _Opened:
     return tokens, ends[bounds], None
 
 
-def _datatrove(file: Path, vocabulary: Vocabulary) -> _Opened:
+def _datatrove(file: Path, vocabulary: Vocabulary, item_bytes: int | None) -> _Opened:
     ends = np.fromfile(f"{file}.index", "<u8")
     metadata, losses = Path(f"{file}.metadata"), Path(f"{file}.loss")
-    dtype = _unsigned(vocabulary)
     if metadata.exists():
         size = metadata.read_text().split("\n")[0].rpartition("|")[2]
         if size not in ("2", "4"):
             raise ValueError(f"{metadata.name} tells no size of a token, 2 or 4")
-        dtype = f"<u{size}"
-    tokens = _map(file, dtype)
+        item_bytes = int(size)
+    tokens = _map(file, _unsigned(vocabulary, item_bytes))
     if len(ends) and ends.max() > len(tokens):
         raise ValueError(f"{file.name}.index ends behind {len(tokens):,} tokens")
     mask = _map(losses, "<u1") if losses.exists() else None
@@ -119,11 +125,12 @@ def _datatrove(file: Path, vocabulary: Vocabulary) -> _Opened:
     return tokens, np.concatenate([[0], ends.astype(np.int64)]), mask
 
 
-def _olmo(file: Path, vocabulary: Vocabulary) -> _Opened:
+def _olmo(file: Path, vocabulary: Vocabulary, item_bytes: int | None) -> _Opened:
     with file.open("rb") as opened:
         if opened.read(len(_NPY_MAGIC)) == _NPY_MAGIC:
             raise ValueError("it has an NPY header, which OLMo-core's files have not")
-    tokens = _map(file, _unsigned(vocabulary))
+    fits = vocabulary.vocab_size <= 1 << 16  # OLMo-core's own rule
+    tokens = _map(file, f"<u{item_bytes or (2 if fits else 4)}")
     bounds = file.with_suffix(".csv.gz")
     if not bounds.exists():
         return tokens, _ended_by(tokens, vocabulary.eos_id), None
@@ -134,7 +141,7 @@ def _olmo(file: Path, vocabulary: Vocabulary) -> _Opened:
     return tokens, np.concatenate([[0], ends]), None
 
 
-def _llmc(file: Path, vocabulary: Vocabulary) -> _Opened:
+def _llmc(file: Path, vocabulary: Vocabulary, item_bytes: int | None) -> _Opened:
     header = np.fromfile(file, "<i4", _LLMC_HEADER_BYTES // 4)
     kind = tuple(header[:2].tolist())
     if len(header) * 4 < _LLMC_HEADER_BYTES or kind not in _LLMC_DTYPES:
@@ -147,13 +154,20 @@ def _llmc(file: Path, vocabulary: Vocabulary) -> _Opened:
     return tokens, np.concatenate([starts, [len(tokens)]]) if len(tokens) else starts[:1], None
 
 
-def _raw(file: Path, vocabulary: Vocabulary) -> _Opened:
-    tokens = _map(file, _unsigned(vocabulary))
+def _raw(file: Path, vocabulary: Vocabulary, item_bytes: int | None) -> _Opened:
+    tokens = _map(file, _unsigned(vocabulary, item_bytes))
     return tokens, _ended_by(tokens, vocabulary.eos_id), None
 
 
-def _unsigned(vocabulary: Vocabulary) -> str:
-    return "<u2" if vocabulary.vocab_size <= 1 << 16 else "<u4"
+def _unsigned(vocabulary: Vocabulary, item_bytes: int | None) -> str:
+    if item_bytes is not None:
+        return f"<u{item_bytes}"
+    if SMALL_VOCABULARY <= vocabulary.vocab_size <= 1 << 16:
+        raise ValueError(
+            f"of {vocabulary.vocab_size:,} ids some tools write each in 2 bytes and others in 4, "
+            f"and nothing beside the file tells which; give item_bytes"
+        )
+    return "<u2" if vocabulary.vocab_size < SMALL_VOCABULARY else "<u4"
 
 
 def _map(file: Path, dtype: str, header_bytes: int = 0) -> np.ndarray:
@@ -207,7 +221,7 @@ def _check_offsets(offsets: np.ndarray, num_tokens: int) -> None:
         raise ValueError(f"its documents do not span its {num_tokens:,} tokens")
 
 
-LAYOUTS: dict[str, Callable[[Path, Vocabulary], _Opened]] = {
+LAYOUTS: dict[str, Callable[[Path, Vocabulary, int | None], _Opened]] = {
     "megatron": _megatron,
     "datatrove": _datatrove,
     "olmo": _olmo,

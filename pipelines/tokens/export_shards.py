@@ -1,6 +1,7 @@
 """Token shards under the names, and with the sidecars, that other trainers ask for.
 
-The tokens are the same bytes everywhere; llm.c's files begin with a header::
+The tokens are the same bytes everywhere, but for OLMo-core and llm.c those of 65,500 to 65,536 ids;
+llm.c's files begin with a header::
 
     megatron   NNNNN_SHARD.bin, .idx                    megatron.core IndexedDataset
     datatrove  NNNNN_SHARD.ds, .ds.index, .ds.metadata  datatrove and nanotron
@@ -25,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from data_contracts.errors import InputError, UsageError
-from data_contracts.shards import Shard, ShardSet, Vocabulary
+from data_contracts.shards import Dtype, Shard, ShardSet, Vocabulary
 from data_contracts.sidecars import datatrove_index, datatrove_metadata, megatron_index
 
 _LLMC_MAGIC, _LLMC_VERSION, _LLMC_HEADER = 20240520, 1, 256
@@ -81,28 +82,36 @@ def _datatrove(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
 
 
 def _olmo(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
-    _write_tokens(Path(f"{base}.npy"), shard)
+    _write_tokens(Path(f"{base}.npy"), shard, dtype=_narrow(vocabulary))
     rows = "".join(f"{start},{end}\n" for start, end in pairwise(shard.offsets.tolist()))
     Path(f"{base}.csv.gz").write_bytes(gzip.compress(rows.encode(), mtime=0))
 
 
 def _llmc(base: Path, shard: Shard, vocabulary: Vocabulary) -> None:
     count = len(shard.tokens)
-    if vocabulary.dtype != "<u2" or count >= 2**31:
+    if _narrow(vocabulary) != "<u2" or count >= 2**31:
         raise InputError(
             f"llm.c reads ids of 16 bits and less than 2**31 of them a file; {shard.name} has "
             f"{count:,} of a vocabulary of {vocabulary.vocab_size:,}."
         )
     header = np.zeros(_LLMC_HEADER, "<i4")
     header[:3] = _LLMC_MAGIC, _LLMC_VERSION, count
-    _write_tokens(Path(f"{base}.bin"), shard, header.tobytes())
+    _write_tokens(Path(f"{base}.bin"), shard, header.tobytes(), _narrow(vocabulary))
 
 
-def _write_tokens(path: Path, shard: Shard, header: bytes = b"") -> None:
+def _narrow(vocabulary: Vocabulary) -> Dtype:
+    """Return how OLMo-core and llm.c have ids: in 16 bits if all fit, where Megatron has 32."""
+    return "<u2" if vocabulary.vocab_size <= 1 << 16 else "<i4"
+
+
+def _write_tokens(
+    path: Path, shard: Shard, header: bytes = b"", dtype: Dtype | None = None
+) -> None:
     with path.open("xb") as file:
         file.write(header)
         for start in range(0, len(shard.tokens), _COPIED_TOKENS):
-            file.write(shard.tokens[start : start + _COPIED_TOKENS].tobytes())
+            part = shard.tokens[start : start + _COPIED_TOKENS]
+            file.write(part.astype(dtype or part.dtype, copy=False).tobytes())
 
 
 LAYOUTS: dict[str, _Writer] = {

@@ -228,3 +228,20 @@ def test_misuse_and_missing_files_are_named(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"")
     with pytest.raises(NotFound, match=r"a\.idx does not exist"):
         open_foreign([tmp_path / "a.bin"], "megatron", SMALL)
+
+
+@pytest.mark.parametrize("vocab_size", [65_500, 65_520, 65_536])
+@pytest.mark.parametrize("item_bytes", [2, 4])
+def test_where_tools_differ_in_the_size_of_an_id_it_must_be_said(tmp_path, vocab_size, item_bytes):
+    vocabulary = replace(SMALL, vocab_size=vocab_size)
+    documents = [[1, vocab_size - 1, 2], [1, 2]]
+    file = tmp_path / "a.bin"
+    file.write_bytes(np.array(flat(documents), f"<u{item_bytes}").tobytes())
+    with pytest.raises(InputError, match=r"some tools write each in 2 bytes .* give item_bytes"):
+        open_foreign([file], "raw", vocabulary)
+    assert documents_of(open_foreign([file], "raw", vocabulary, item_bytes)) == documents
+
+
+def test_an_id_of_another_size_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="An id has 3 bytes; use 2 or 4"):
+        open_foreign([tmp_path], "raw", SMALL, 3)

@@ -87,6 +87,28 @@ def test_llmc(shards, tmp_path):
     assert len(empty.read_bytes()) == 1024
 
 
+@pytest.mark.parametrize("vocab_size", [65_499, 65_500, 65_520, 65_536, 65_537])
+def test_each_reads_back_ids_near_the_end_of_16_bits(tmp_path, vocab_size):
+    """Megatron has 32 bits from 65,500 ids on, OLMo-core and llm.c from 65,537."""
+    vocabulary = replace(SMALL, vocab_size=vocab_size)
+    tokens = [[1, vocab_size - 1, 0, 2], [1, 5, 2]]
+    source = tmp_path / "source"
+    source.mkdir()
+    arrays = [np.array(document) for document in tokens]
+    write_index(source, vocabulary, [write_shard(source, "a", arrays, [9] * 2, vocabulary.dtype)])
+    opened = open_shards(source)
+    for layout, suffix in (("megatron", "bin"), ("datatrove", "ds"), ("olmo", "npy")):
+        export_shards(opened, tmp_path / layout, layout)
+        file = tmp_path / layout / f"00000_a.{suffix}"
+        (shard,) = open_foreign([file], layout, vocabulary).shards
+        assert documents(shard.tokens, shard.offsets[1:].tolist()) == tokens
+    olmo = (tmp_path / "olmo" / "00000_a.npy").read_bytes()
+    assert olmo == np.concatenate(arrays).astype("<u2" if vocab_size < 65_537 else "<u4").tobytes()
+    if vocab_size < 65_537:
+        (llmc,) = export_shards(opened, tmp_path / "llmc", "llmc")
+        assert llmc.read_bytes()[1024:] == olmo
+
+
 def test_nothing_is_left_or_overwritten_when_it_goes_wrong(shards, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="use megatron, datatrove, olmo, llmc"):
         export_shards(shards, tmp_path / "out", "litdata")
