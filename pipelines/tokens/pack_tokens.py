@@ -108,7 +108,8 @@ def encode_documents(
     """Yield the ids of each document between BOS and EOS, encoding some mebibytes at a time.
 
     Raises:
-        InputError: for a character without an id, naming the document.
+        InputError: for a character without an id, or a text that cannot be encoded; the document
+            is named.
     """
     from pipelines.tokenizer.exact_ids import encode_exactly  # here: it compiles
 
@@ -116,13 +117,28 @@ def encode_documents(
     for first, count in slices_of(texts, _SLICE_BYTES):
         batch = one_array(texts.slice(first, count))
         marks = {"bos": special["bos"], "eos": special["eos"]}
-        offsets, ids = encode_exactly(encoder, batch, **marks)
+        try:
+            offsets, ids = encode_exactly(encoder, batch, **marks)
+        except InputError:
+            for row in range(count):
+                _encode_named(encoder, documents.slice(first + row, 1), marks)
+            raise
         unknown = np.flatnonzero(ids == special["unk"])
         if unknown.size:
             row = first + int(np.searchsorted(offsets, unknown[0], "right")) - 1
             raise _no_id(documents["doc_id"][row].as_py())
         for start, end in pairwise(offsets.tolist()):
             yield ids[start:end]
+
+
+def _encode_named(encoder: ChunkEncoder, document: pa.Table, marks: dict[str, int]) -> None:
+    """Raise InputError with the name of a document if it cannot be encoded."""
+    from pipelines.tokenizer.exact_ids import encode_exactly  # here: it compiles
+
+    try:
+        encode_exactly(encoder, one_array(document["text"]), **marks)
+    except InputError as error:
+        raise InputError(f"document {document['doc_id'][0].as_py()}: {error}") from error
 
 
 def _no_id(doc_id: str) -> InputError:

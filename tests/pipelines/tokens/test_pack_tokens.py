@@ -17,7 +17,7 @@ from data_contracts.open_shards import open_shards
 from data_contracts.shards import TOKEN_DOCUMENTS
 from data_contracts.tokenizer import TOKENIZERS, tokenizer_of
 from data_contracts.verify_shards import verify_shards
-from pipelines.tokenizer import warm_encoders
+from pipelines.tokenizer import new_chunks, warm_encoders
 from pipelines.tokenizer.train_tokenizer import TokenizerConfig, train_tokenizer
 from pipelines.tokenizer.warm_encoders import WarmEncoders
 from pipelines.tokens import pack_tokens as module
@@ -141,6 +141,15 @@ def test_what_was_packed_before_changes_no_byte(tmp_path, trained, monkeypatch):
 def test_a_long_text_without_a_space_is_packed(tmp_path, trained, oracle):
     table = curated(["", "x" * 300_000, " " * 100_000, "\u4e2d" * 50_000])
     check(table, pack(table, trained, tmp_path), oracle, tmp_path)
+
+
+def test_a_text_that_is_too_long_names_its_document(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(new_chunks, "MAX_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(warm_encoders, "WARM_ENCODERS", WarmEncoders())
+    table = curated(["import self", " " * 1200, " " * 1300, "self"])
+    named = table["doc_id"][1].as_py()
+    with pytest.raises(InputError, match=f"^document {named}: a text has 1,200 bytes that cannot"):
+        pack(table, trained, tmp_path)
 
 
 def test_a_character_without_an_id_is_an_error_that_names_its_document(tmp_path):
