@@ -31,6 +31,26 @@ def test_a_cut_grown_or_missing_file_is_found_on_opening(tmp_path, suffix, chang
         verify_shards(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "suffix", [".idx", ".ds.index", ".ds.metadata", ".offsets.npy", ".num_bytes.npy"]
+)
+def test_any_flipped_bit_of_a_sidecar_is_found_on_opening(tmp_path, suffix):
+    """But for bits of the tokenizer's name, which it does not read, and of NPY's padding."""
+    write(tmp_path, [[5], [6, 7, 8], [9, 9]])
+    path = tmp_path / f"train{suffix}"
+    data = path.read_bytes()
+    header = 128 if suffix.endswith(".npy") else data.index(b"|") if b"|" in data else 0
+    for place in range(header, len(data)):
+        for bit in (1, 128):
+            flipped = bytearray(data)
+            flipped[place] ^= bit
+            path.write_bytes(flipped)
+            with pytest.raises(Damaged, match=r"the token shard .*train is damaged"):
+                open_shards(tmp_path)
+    path.write_bytes(data)
+    assert open_shards(tmp_path).num_tokens == 12
+
+
 def test_shards_of_several_folders_are_one_set_in_the_given_order(tmp_path):
     folders = []
     for i in (2, 1):

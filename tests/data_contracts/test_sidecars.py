@@ -67,8 +67,8 @@ def test_any_flipped_byte_of_a_mask_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "data", "message"),
     [
-        (".idx", b"MMIDIDX", "is no Megatron index of 2 documents in <u2"),
-        (".ds.index", b"\0" * 8, "is no datatrove index of 2 documents"),
+        (".idx", b"MMIDIDX", "is no Megatron index of its 2 documents in <u2"),
+        (".ds.index", b"\0" * 8, "is no datatrove index of its 2 documents"),
         (".ds.metadata", b"name|4\n7\n7e-06 MT", "does not tell of 7 tokens in <u2"),
         (".ds.metadata", b"name|2\n8\n7e-06 MT", "does not tell of 7 tokens"),
         (".ds.metadata", b"\xff", "does not tell of 7 tokens"),
