@@ -9,6 +9,7 @@ from small_texts import write_lines
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 BEFORE = ["ingest", "compute_signals", "apply_policy"]
+SETTINGS = ["ingest.max_bundle_file_bytes=1", "contracts.enabled=false"]
 NEW_RULE = "policy.rules.a.b=num_chars > 72"
 
 
@@ -23,7 +24,7 @@ def run(millrace, home, texts):
     for number in range(3, 20):
         (texts / f"part-{number:02d}.jsonl").unlink()
     base = ["run", "my-text", "--home", str(home)]
-    for setting in (f"ingest.path={texts}", "ingest.max_bundle_file_bytes=1"):
+    for setting in (f"ingest.path={texts}", *SETTINGS):
         base += ["--set", setting]
 
     def call(name, *more, after="apply_policy"):

@@ -27,6 +27,7 @@ def home(prefect_api, tmp_path_factory):
     (folder / "texts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     home = str(folder / "home")
     settings = [f"ingest.path={folder}", "dedupe.verify=jaccard", "run.until=choose_kept"]
+    settings += ["contracts.enabled=false"]
     words = ["run", "my-text", "--home", home, "--run", "first"]
     assert main([*words, *(word for one in settings for word in ("--set", one))]) == 0
     return home

@@ -85,6 +85,7 @@ def test_ids_addresses_and_hashes_of_texts_go_from_every_table_and_token(millrac
     source.write_text("".join(json.dumps(document) + "\n" for document in documents))
     settings = {
         "run.until": "pack_tokens",
+        "contracts.enabled": "false",
         "ingest.path": source,
         "split.heldout_ratio": 0.2,
         "tokenizer.vocab_size": 300,

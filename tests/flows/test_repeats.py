@@ -41,6 +41,7 @@ def test_menus_and_second_copies_are_taken_out(millrace, folder, tmp_path, use):
         "repeats.use": json.dumps(use),
         "repeats.min_documents": 5,
         "split.heldout_ratio": 0,
+        "contracts.enabled": "false",
     }
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     answer = millrace("run", "my-text", *words, "--home", home, "--run", "first")

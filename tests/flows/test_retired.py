@@ -28,7 +28,7 @@ def night(millrace, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
     base = ["--set", f"ingest.path={folder}", "--set", "ingest.max_bundle_file_bytes=1"]
-    base += ["--set", "contracts.accept=person", "--set", "split.heldout_ratio=0"]
+    base += ["--set", "contracts.enabled=false", "--set", "split.heldout_ratio=0"]
 
     def run(home, name, *more):
         home = str(tmp_path / home)
