@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from catalog.relations import Relation, ask_rows, connect, quarantined_of, rows_of
+from catalog.relations import Relation, ask_rows, carry_out, connect, quarantined_of, rows_of
 from store.datasets import Dataset
 from store.step import Step
 from store.storage import Storage
@@ -53,7 +53,7 @@ def check_documents(
         "quarantined": quarantined_of(storage, [dataset]),
     }
     with connect(relations) as connection:
-        connection.execute(_views(step, relations, by_slice))
+        carry_out(connection, _views(step, relations, by_slice))
         return balance(connection)
 
 

@@ -11,7 +11,7 @@ from catalog.accounts import (
     part_taken,
     taken_rows,
 )
-from catalog.relations import ask_rows, connect, rows_of
+from catalog.relations import ask_rows, carry_out, connect, rows_of
 from store.datasets import Dataset
 from store.step import Step
 from store.storage import Storage
@@ -37,9 +37,10 @@ def check_edges(
     columns = ", ".join(["doc_id", *(_HASHES if has_hashes else ())])
     part = part_taken(step) if step.kind != "whole" else "'all'"
     with connect(relations) as connection:
-        connection.execute(
+        carry_out(
+            connection,
             f"CREATE TEMP TABLE ins AS SELECT {columns}, {part} AS part "
-            f"FROM taken WHERE {kept_only(relations['taken'])}"
+            f"FROM taken WHERE {kept_only(relations['taken'])}",
         )
         (counts,) = ask_rows(connection, _COUNTS_SQL)
         found = ask_rows(connection, _UNREAD_SQL, keys=[part.key for part in dataset.parts])

@@ -137,6 +137,7 @@ class OpenedRun:
         Raises:
             UsageError: if the query is not one SELECT or does not fit the views.
             Damaged: if a partition cannot be read.
+            StoreError: if there is no memory or room for it now.
         """
         try:
             if [item.type for item in duckdb.extract_statements(query)] != [_SELECT]:

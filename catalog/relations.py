@@ -20,8 +20,9 @@ import duckdb
 import pyarrow as pa
 from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from data_contracts.errors import Damaged
+from data_contracts.errors import Damaged, StoreError
 from store.datasets import REMEDY, Dataset, Receipt
+from store.home import first_line
 from store.step import QUARANTINE
 from store.storage import Storage
 
@@ -33,6 +34,7 @@ STEP = "step"
 MEMORY_LIMIT = "2GB"  # beyond it DuckDB spills to the folder for temporary files
 
 Relation: TypeAlias = "ds.Dataset | pa.Table"
+_OF_MACHINE = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
 _UNREADABLE = ("reading the stream registered", "python exception", "arrow")
 
 
@@ -78,7 +80,7 @@ def connect(relations: Mapping[str, Relation]) -> duckdb.DuckDBPyConnection:
             "enable_external_access": False,
             "python_enable_replacements": False,
             "memory_limit": MEMORY_LIMIT,
-            "temp_directory": os.path.join(tempfile.gettempdir(), f"millrace-{os.getpid()}-spill"),
+            "temp_directory": _spill_folder(),
             "lock_configuration": True,
         }
     )
@@ -92,10 +94,19 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, **params: Any) -> pa.Ta
 
     Raises:
         Damaged: if a partition cannot be read.
+        StoreError: if there is no memory or room for it now.
         duckdb.Error: if the query does not fit the relations.
     """
     try:
         return connection.sql(sql, params=params).to_arrow_table()
+    except duckdb.Error as error:
+        raise _explained(error) from error
+
+
+def carry_out(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Carry out statements that give no rows; raises like `ask`."""
+    try:
+        connection.execute(sql)
     except duckdb.Error as error:
         raise _explained(error) from error
 
@@ -113,13 +124,25 @@ def quoted(identifier: str) -> str:
 
 
 def _explained(error: duckdb.Error) -> Exception:
-    """Return `Damaged` if reading a partition failed, else the error itself."""
+    """Return `Damaged` if reading a partition failed, `StoreError` if the machine did.
+
+    Else the error itself: it is the query's, and asking again would give it again.
+    """
     message = str(error)
     is_reading = isinstance(error, duckdb.InvalidInputException | duckdb.IOException)
     if is_reading and any(mark in message.lower() for mark in _UNREADABLE):
         detail = message.splitlines()[0].rpartition("failed: ")[2]
         return Damaged(f"A partition cannot be read ({detail}); {REMEDY}")
+    if isinstance(error, _OF_MACHINE):
+        return StoreError(
+            f"DuckDB could not answer ({first_line(error)}); it works in {MEMORY_LIMIT} of memory "
+            f"and beyond that in {_spill_folder()}: see that there is room, then run again."
+        )
     return error
+
+
+def _spill_folder() -> str:
+    return os.path.join(tempfile.gettempdir(), f"millrace-{os.getpid()}-spill")
 
 
 def _extents(part: Receipt, by_slice: bool) -> Iterator[_Extent]:

@@ -35,6 +35,7 @@ def check_dataset(storage: Storage | None, subject: Subject, contract: Contract)
     Raises:
         ContractError: if a rule of the contract cannot be made sense of.
         Damaged: if a partition cannot be read.
+        StoreError: if there is no memory or room for it now; of that nothing is remembered.
     """
     name = result_name(subject, contract)
     if storage is not None and (known := _known(storage, name)) is not None:

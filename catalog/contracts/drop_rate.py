@@ -16,7 +16,7 @@ from catalog.contracts.measured import (
     whole_number,
 )
 from catalog.contracts.subject import Subject
-from catalog.relations import ask_rows
+from catalog.relations import ask_rows, carry_out
 
 
 def drop_rate(
@@ -54,11 +54,12 @@ def drop_rate(
 def _counts(connection: duckdb.DuckDBPyConnection, with_source: bool) -> list[dict[str, Any]]:
     """Count documents by source, reason and whether they are kept; once for a connection."""
     name, rows = ("decided_by_source", _JOINED) if with_source else ("decided", _ALONE)
-    connection.execute(
+    carry_out(
+        connection,
         f"""
         CREATE TEMP TABLE IF NOT EXISTS {name} AS
         SELECT source, reason, keep, count(*) AS num_rows FROM ({rows}) GROUP BY ALL
-        """
+        """,
     )
     return ask_rows(connection, f"SELECT * FROM {name} ORDER BY ALL")
 

@@ -25,7 +25,7 @@ from store.datasets import sealed, unsealed
 from store.identity import fingerprint
 from store.storage import Storage
 
-RULES_VERSION = 1  # of how rules are evaluated: a higher one checks everything again
+RULES_VERSION = 2  # of how rules are evaluated: a higher one checks everything again
 FOLDER = "checks/findings"
 PARTITIONS_FOLDER = "checks/partitions"
 

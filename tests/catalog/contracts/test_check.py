@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from contract_tables import contract
 
+from catalog import relations
 from catalog.contracts.check import FOLDER, check_dataset, read_result, result_name
+from catalog.contracts.findings import FOLDER as FINDINGS_FOLDER
 from catalog.contracts.findings import PARTITIONS_FOLDER
 from catalog.contracts.subject import subject_of
 from data_contracts.contract import Contract
-from data_contracts.errors import ContractError, Damaged
+from data_contracts.errors import ContractError, Damaged, StoreError
 from data_contracts.results import CheckResult, from_plain
 from store.datasets import Dataset, StoredPart
 from store.storage import Storage
@@ -311,6 +313,51 @@ def test_a_rule_that_cannot_be_evaluated_is_broken_and_stays_so(home, rule):
     assert bad.why
     assert bad.why in bad.sentence()
     assert held(home, to) == result
+
+
+@pytest.mark.parametrize(
+    ("step", "column", "rule"),
+    [
+        (
+            "ingest",
+            {"name": "text"},
+            {"type": "sql", "query": "SELECT count(DISTINCT text) FROM rows", "mustNotBe": 0},
+        ),
+        ("ingest", {"name": "doc_id", "unique": True}, None),
+        ("ingest", {"name": "text", "logicalTypeOptions": {"minLength": 1}}, None),
+        (
+            "apply_policy",
+            {"name": "reason"},
+            {
+                "type": "custom",
+                "engine": "millrace",
+                "implementation": {
+                    "measure": "drop_rate",
+                    "by": ["reason"],
+                    "min_rows": 1,
+                    "mustBeLessThan": 2,
+                },
+            },
+        ),
+    ],
+    ids=["sql", "unique", "values", "measure"],
+)
+def test_a_machine_without_memory_or_room_breaks_no_rule(
+    home, step, column, rule, tmp_path, monkeypatch
+):
+    to = terms([column], [{"name": "asked", **rule}] if rule else [])
+    dataset = home[1][step]
+    full = tmp_path / "full"
+    full.write_text("no folder")
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(relations, "_spill_folder", lambda: str(full))
+        disturbed.setattr(relations, "MEMORY_LIMIT", "20KB")
+        with pytest.raises(StoreError, match=r"20KB of memory.*full.*run again"):
+            held(home, to, dataset)
+        for folder in (FOLDER, FINDINGS_FOLDER):
+            assert list(home[0].list(folder)) == []
+    result = held(home, to, dataset)
+    assert {found.state for found in result.rules} == {"passed"}
 
 
 def test_results_are_plain_json(home):
