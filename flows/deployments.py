@@ -8,6 +8,7 @@ recipe stay relative to the folder in which it was deployed. `millrace serve` ex
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -80,11 +81,14 @@ def parse_interval(text: str) -> timedelta:
     """Return an interval written as a number with ``s``, ``m``, ``h`` or ``d``.
 
     Raises:
-        UsageError: if it is not written so, or is less than a second.
+        UsageError: if it is not written so, is less than a second, or ends after the year 9999.
     """
     number, unit = text[:-1], text[-1:]
-    if unit in UNITS and number.isdecimal() and int(number) > 0:
-        return timedelta(**{UNITS[unit]: int(number)})
+    if unit in UNITS and number.isdecimal():
+        with contextlib.suppress(OverflowError, ValueError):  # a number of too many digits
+            interval = timedelta(**{UNITS[unit]: int(number)})
+            if interval and ANCHOR + interval:
+                return interval
     raise UsageError(f"{text!r} is no interval; write a number and a unit: 30s, 15m, 6h or 1d.")
 
 

@@ -8,7 +8,8 @@ import urllib.request
 
 import pytest
 
-from flows.deployments import Target, absolute_home
+from data_contracts.errors import UsageError
+from flows.deployments import Target, absolute_home, parse_interval
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
@@ -87,3 +88,12 @@ def test_what_is_deployed_means_the_same_in_any_folder(tmp_path, monkeypatch):
     assert parameters["home"] == str(tmp_path / "home")
     assert Target("quickstart", "s3://bucket/x").parameters()["recipe"] == "quickstart"
     assert absolute_home("s3://bucket/x") == "s3://bucket/x"
+
+
+@pytest.mark.parametrize(
+    "text", ["0s", "1w", "-1d", "1.5h", "999999999d", "9" * 12 + "d", "9" * 5000 + "s"]
+)
+def test_what_is_no_interval_is_told(text):
+    assert parse_interval("90m").total_seconds() == 5400
+    with pytest.raises(UsageError, match="is no interval; write a number and a unit"):
+        parse_interval(text)
