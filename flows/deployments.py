@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 POOL = "millrace"
 TAG = "millrace"
+NAMED = "millrace:"  # before the name under which it was deployed: a tag of each deployment
 ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday: slots lie alike, whenever one deploys
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -135,7 +136,7 @@ def remove(name: str) -> list[str]:
     with get_client(sync_client=True) as client:
         found = of_target(client, name)
         if not found:
-            known = sorted({_base(d.name) for d in of_pool(client)})
+            known = sorted({_base(d) for d in of_pool(client)})
             raise UsageError(f"There is no deployment {name!r}; {nearest(name, known)}")
         names = [_full_name(client, deployment) for deployment in found]
         for deployment in found:
@@ -179,7 +180,7 @@ def of_pool(client: SyncPrefectClient) -> list[DeploymentResponse]:
 
 def of_target(client: SyncPrefectClient, name: str) -> list[DeploymentResponse]:
     """Return the deployments that `deploy` made under a name."""
-    return [d for d in of_pool(client) if _base(d.name) == name and TAG in d.tags]
+    return [d for d in of_pool(client) if _base(d) == name and TAG in d.tags]
 
 
 def _flows(target: Target) -> Iterator[tuple[Flow[..., Any], str, str | None]]:
@@ -214,7 +215,7 @@ def _deploy(
         schedules=[DeploymentScheduleCreate(schedule=schedule)] if schedule else [],
         paused=target.is_paused and is_joining,
         description=(flow.description or "").split("\n")[0],
-        tags=[TAG],
+        tags=[TAG, f"{NAMED}{target.deployed_name}"],
         work_pool_name=POOL,
         job_variables={"working_dir": os.getcwd()},
     )
@@ -242,8 +243,10 @@ def _prefect_schedule(schedule: Schedule) -> CronSchedule | IntervalSchedule:
         ) from error
 
 
-def _base(name: str) -> str:
-    return name.partition("-only-")[0]
+def _base(deployment: DeploymentResponse) -> str:
+    """Return the name under which a deployment was made; one without its tag was made earlier."""
+    named = [tag for tag in deployment.tags if tag.startswith(NAMED)]
+    return named[0].removeprefix(NAMED) if named else deployment.name.partition("-only-")[0]
 
 
 def _full_name(client: SyncPrefectClient, deployment: DeploymentResponse) -> str:

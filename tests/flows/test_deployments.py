@@ -22,6 +22,7 @@ def deploy(millrace, tmp_path):
     yield call
     call("--remove")
     call("--remove", "--name", "other")
+    call("--remove", "--name", "my-text-only-python")
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def test_a_deployment_for_each_flow_and_step(deploy, read, tmp_path):
     assert step["parameters"] == {**common, "only": "split"}
     assert {one["work_pool_name"] for one in (whole, stage, step)} == {"millrace"}
     assert whole["job_variables"]["working_dir"] == os.getcwd()
+
+
+@pytest.mark.slow
+def test_a_name_that_looks_like_a_step_is_a_name_of_its_own(deploy, read):
+    name = "my-text-only-python"
+    short = ("--set", "run.until=ingest")
+    assert deploy("--name", name, "--interval", "1d", *short).code == 0
+    assert deploy(*short).code == 0
+    assert read(f"run/{name}")["schedules"]
+    assert len(deploy("--remove").value["removed"]) == 3
+    assert read(f"run/{name}")["schedules"]
+    assert len(deploy("--remove", "--name", name).value["removed"]) == 3
+    assert read(f"run/{name}") is None
 
 
 @pytest.mark.slow
