@@ -9,9 +9,7 @@ the same dataset goes on by it, one with another dataset waits again.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
-import platform
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from data_contracts.errors import Damaged, InputError, MillraceError, RecipeError
 from flows.graph import build_graph
+from flows.person import person
 from flows.recipe import Recipe, load_recipe
 from flows.report import make_report
 from flows.session import Order, Session
@@ -237,15 +236,6 @@ def waiting_for(storage: Storage, step: str, dataset: str) -> Run | None:
         if waits is not None and (waits.step, waits.dataset) == (step, dataset):
             return get_run(storage, run.name)
     return None
-
-
-def person() -> str:
-    """Return who types here: user and host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id
-        user = str(os.getuid())
-    return f"{user}@{platform.node()}"
 
 
 def _decisions(storage: Storage) -> Iterator[Decision]:

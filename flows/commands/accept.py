@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from catalog.contracts.check import read_result
 from catalog.contracts.page import write_checks_page
 from flows.contracts import PAGE
+from flows.person import person
 from store.accepted import accept
 from store.runs import Run, get_run
 from store.storage import Storage
@@ -27,7 +27,7 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     storage.check_writable()
     run = get_run(storage, options.run)
     broken = _broken(storage, run)
-    acceptance = accept(storage, run, getpass.getuser(), options.comment)
+    acceptance = accept(storage, run, person(), options.comment)
     storage.replace(PAGE, write_checks_page(storage).encode())
     lines = [f"Run {run.name} is the baseline of {run.recipe_name} now, as far as it came."]
     lines += [f"  broken all the same: {sentence}" for sentence in broken]

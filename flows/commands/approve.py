@@ -15,13 +15,13 @@ from flows.approval import (
     Waits,
     approved_order,
     decide_waiting,
-    person,
     read_decision,
     read_waits,
     waiting_runs,
 )
 from flows.client import configure_client
 from flows.commands.context import existing_home
+from flows.person import person
 from flows.progress import make_progress
 from flows.server import ensure_server
 from store.runs import Run, get_run
