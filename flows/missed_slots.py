@@ -4,8 +4,8 @@ Prefect makes a schedule's runs ahead of time and starts every one that is due, 
 power would end in a burst. But a run reads everything that is new, so it does the work of each slot
 that was due when it began: the others are cancelled and say which run that is. `millrace serve`
 leaves one before it starts any; and since runs may begin at the same time, each looks when it
-begins whether one that began earlier does its work. Runs that a person asked for, or that go on
-after an approval, are no slots and stay as they are.
+begins whether one of the same parameters that began earlier does its work. Runs that a person asked
+for, or that go on after an approval, are no slots and stay as they are.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def needless() -> str | None:
         began = FlowRunFilter(state=_named(READING), start_time=since)
         of = _of_deployment(this.deployment_id)
         for other in _read(client, began, FlowRunSort.START_TIME_ASC, of):
-            if _beginning(other) < _beginning(this):
+            is_equal = other.parameters == this.parameters
+            if is_equal and _beginning(other) < _beginning(this):
                 return _message(other)
     return None
 
