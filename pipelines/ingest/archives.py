@@ -14,20 +14,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO, TypeVar, cast
+from typing import IO, BinaryIO, TypeVar
 
 from pipelines.ingest.compressed import BrokenStream, Limits
 from pipelines.ingest.opening import BLOCK_BYTES
 from pipelines.ingest.streams import as_stream, scratch_of, spool
+from pipelines.ingest.tar_headers import Gap, open_tar
 
-_BLOCK = 512  # of a tar archive
 MAX_MEMBERS = 10_000_000
 _ENCRYPTED = 0x1
-_MAX_HEADER_BYTES = 1 << 20
-_HEADERS = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError,
     NotImplementedError, RuntimeError, ValueError, OverflowError,
@@ -46,11 +41,12 @@ class Member:
     refusal: str = ""
 
 
-def members_of(kind: str, stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+def members_of(kind: str, stream: BinaryIO, limits: Limits) -> Iterator[Member | Gap]:
     """Yield the members of a ``zip`` or ``tar`` in their order; one is to be read before the next.
 
-    Folders are left out. ``limits`` are of all members together. Raises `BrokenStream` where the
-    archive is damaged; from a member's stream if that alone is.
+    Folders are left out. What damage took is a `Gap` in its place if reading goes on behind it.
+    ``limits`` are of all members together. Raises `BrokenStream` where the archive is damaged and
+    not read on; from a member's stream if that alone is.
     """
     yield from _zip_members(stream, limits) if kind == "zip" else _tar_members(stream, limits)
 
@@ -112,19 +108,23 @@ def _zip_member(
             yield Member(name, as_stream(blocks, scratch_of(stream)))
 
 
-def _tar_members(stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+def _tar_members(stream: BinaryIO, limits: Limits) -> Iterator[Member | Gap]:
     """Read forwards only; the stream itself was limited when it was decompressed."""
-    budget, whole = _Budget(limits), _Whole(stream)
+    budget = _Budget(limits)
     try:
-        fileobj = cast(IO[bytes], whole)
-        with tarfile.open(fileobj=fileobj, mode="r|", tarinfo=_BoundedInfo) as archive:
+        with open_tar(stream) as archive:
             for info in _counted(archive):
+                if gap := archive.take_gap():
+                    yield gap
                 if not info.isdir():
                     yield _tar_member(archive, info, budget, stream)
                 archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+            gap = archive.take_gap()
     except _DAMAGE as error:
         raise BrokenStream(f"the tar archive is damaged ({_said(error)})") from None
-    if whole.ends_abruptly():
+    if gap:
+        yield gap
+    elif not archive.is_at_end:
         raise BrokenStream("the tar archive lacks its end; it was cut off")
 
 
@@ -137,36 +137,6 @@ def _tar_member(
     content = archive.extractfile(info)
     assert content is not None
     return Member(info.name, as_stream(budget.blocks(content, info.size), scratch_of(stream)))
-
-
-class _BoundedInfo(tarfile.TarInfo):
-    """A header of a tar archive that claims no more memory than a header needs."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _HEADERS and self.size > _MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
-
-
-class _Whole:
-    """A stream whose reads give all that was asked for, as tarfile expects of one."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._last, self._is_at_end = stream, b"", False
-
-    def read(self, size: int) -> bytes:
-        """Return so many bytes, fewer at the end alone."""
-        pieces = []
-        while size > 0 and (piece := self._stream.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        data = b"".join(pieces)
-        self._last, self._is_at_end = (self._last + data)[-_BLOCK:], size > 0
-        return data
-
-    def ends_abruptly(self) -> bool:
-        """Return whether all was read and no block of zeros, the mark of the end, stands last."""
-        return self._is_at_end and self._last != bytes(_BLOCK)
 
 
 def _counted(infos: Iterable[T]) -> Iterator[T]:

@@ -20,6 +20,7 @@ from pipelines.ingest.place import Place
 from pipelines.ingest.rows import Item, Origin, Pending, Unreadable, num_records
 from pipelines.ingest.streams import as_stream, blocks_of, scratch_of
 from pipelines.ingest.suffixes import Named, recognise
+from pipelines.ingest.tar_headers import Gap
 
 _MAX_NAMED = 20
 
@@ -119,12 +120,16 @@ def read_archive(
 ) -> Items:
     """Yield the records of all members of an archive that are of a format, in their order.
 
-    A member that is refused is one record, as is what a break took. Hidden members and those of no
-    format are counted and named in ``facts`` as ignored.
+    A member that is refused is one record, as is what damage or a break took. Hidden members and
+    those of no format are counted and named in ``facts`` as ignored.
     """
     try:
         for member in members_of(kind, stream, limits_of(config)):
-            yield from _read_member(member, place, config, facts)
+            if isinstance(member, Gap):
+                facts["records_framed"] += 1
+                yield Unreadable(Origin(place.uri, member.offset, "byte"), member.error, b"")
+            else:
+                yield from _read_member(member, place, config, facts)
     except BrokenStream as error:
         facts["records_framed"] += 1
         yield Unreadable(Origin(place.uri, 0, "byte"), str(error), b"")

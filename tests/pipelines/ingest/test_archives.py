@@ -43,9 +43,11 @@ def parquet(*texts: str) -> bytes:
     return target.getvalue()
 
 
-def tar(files: dict[str, bytes], *infos: tarfile.TarInfo) -> bytes:
+def tar(
+    files: dict[str, bytes], *infos: tarfile.TarInfo, form: int = tarfile.DEFAULT_FORMAT
+) -> bytes:
     target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
+    with tarfile.open(fileobj=target, mode="w", format=form) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -189,8 +191,67 @@ def test_a_header_cannot_claim_memory(ingest_folder: Ingest) -> None:
     assert peak < 64 << 20
 
 
+def numbered(count: int, prefix: str = "") -> dict[str, bytes]:
+    return {f"{prefix}{n:02d}.txt": f"text {prefix}{n} ".encode() * 70 for n in range(count)}
+
+
+def starts_in(archive: bytes) -> list[int]:
+    """Return where the headers of a tar archive stand."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        return [info.offset for info in opened]
+
+
+def test_a_damaged_tar_header_costs_its_member_and_is_told(ingest_folder: Ingest) -> None:
+    """Each byte of a header flipped: what follows is read, and the loss is one record."""
+    whole = tar(numbered(6))
+    start = starts_in(whole)[2]
+    files = {}
+    for at in range(start, start + 512):
+        files[f"{at}.tar"] = bytes([*whole[:at], whole[at] ^ 1, *whole[at + 1 :]])
+    found = ingest_folder(files)
+    told = {row["uri"]: (row["position"], row["error"]) for row in found.quarantined}
+    error = f"the tar archive is damaged at byte {start}"
+    reasons = ("bad checksum", "invalid header")
+    assert set(told.values()) == {(start, f"{error} ({reason})") for reason in reasons}
+    for name in files:
+        members = {key.partition("!")[2] for key in found.texts if key.startswith(name)}
+        lost = {"02.txt"} if name in told else set()
+        assert members == set(numbered(6)) - lost, name
+    assert len(told) > 500  # of some bytes, tar's checks do not look at the last bit
+
+
+def test_damage_of_a_tar_that_is_no_flipped_bit_is_told(ingest_folder: Ingest) -> None:
+    files = {**numbered(3), "x" * 150 + ".txt": b"long", **numbered(2, "z")}
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        whole = tar(files, form=form)
+        start = starts_in(whole)[3]
+        for length in (512, 1536):  # the header of the long name, and all three blocks of it
+            data = whole[:start] + b"?" * length + whole[start + length :]
+            found = ingest_folder({"a.tar": data})
+            assert len(found.quarantined) == 1
+            assert len(found.rows) >= 5
+        cut = whole[: start + 1024] + b"?" * 512 + whole[start + 1536 :]  # what the name is of
+        found = ingest_folder({"a.tar": cut})
+        assert (len(found.rows), len(found.quarantined)) == (5, 1)
+    whole = tar(numbered(4))
+    start = starts_in(whole)[2]
+    for data in (whole[:start] + bytes(512) + whole[start + 512 :], whole + b"junk " * 300):
+        assert len(ingest_folder({"a.tar": data}).quarantined) == 1
+    found = ingest_folder({"a.tar": b"no archive at all " * 900})
+    assert (found.rows, len(found.quarantined)) == ([], 1)
+
+
+def test_archives_joined_end_to_end_are_read_whole(ingest_folder: Ingest) -> None:
+    found = ingest_folder({"a.tar": tar(numbered(3)) + tar(numbered(2, "b")) + bytes(700)})
+    assert len(found.rows) == 5
+    assert found.quarantined == []
+
+
 def test_no_damage_raises_or_loses_a_record(ingest_folder: Ingest) -> None:
+    """Damage that a sum covers: every document that was packed comes out, or a row says no."""
     whole = {"a.zip": zip_of(FILES), "a.tar": tar(FILES), "a.tar.gz": gzip.compress(tar(FILES))}
+    with tarfile.open(fileobj=io.BytesIO(whole["a.tar"])) as archive:
+        contents = [(info.offset_data, info.offset_data + info.size) for info in archive]
     touched = []
 
     @settings(max_examples=60)
@@ -199,7 +260,10 @@ def test_no_damage_raises_or_loses_a_record(ingest_folder: Ingest) -> None:
         data = bytearray(whole[name])
         at = int(share * (len(data) - len(noise)))
         data[at : at + len(noise)] = noise
-        touched.append(bool(ingest_folder({name: bytes(data)}).quarantined))  # counts add up
+        found = ingest_folder({name: bytes(data)})
+        if name != "a.tar" or not any(s < at + len(noise) and at < e for s, e in contents):
+            assert found.quarantined or len(found.rows) == len(TEXTS)
+        touched.append(bool(found.quarantined))
 
     check()
     assert sum(touched) > 2
