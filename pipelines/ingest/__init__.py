@@ -7,8 +7,8 @@ which knows nothing of the next:
 
 * where they lie: ``local_root.py``, ``remote_root.py`` (with ``listing.py``: files to partitions,
   ``opening.py``: read a file and prove that it is the listed one);
-* how they are packed: ``compressed.py`` (with ``inflate.py``), ``archives.py``; ``suffixes.py``
-  says it by the name;
+* how they are packed: ``compressed.py`` (with ``inflate.py``), ``archives.py`` (with
+  ``tar_headers.py`` and ``zip_headers.py``); ``suffixes.py`` says it by the name;
 * what is in them, ``formats.py``: ``jsonl.py`` (with ``simple_lines.py``), ``json_values.py``,
   ``separated.py``, ``columnar.py``, ``whole_text.py``, each a function from one
   stream and its `Place` to records.

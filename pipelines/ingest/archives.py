@@ -20,6 +20,7 @@ from pipelines.ingest.compressed import BrokenStream, Limits
 from pipelines.ingest.opening import BLOCK_BYTES
 from pipelines.ingest.streams import as_stream, scratch_of, spool
 from pipelines.ingest.tar_headers import Gap, open_tar
+from pipelines.ingest.zip_headers import Undirected, find_members, find_unlisted, open_listed
 
 MAX_MEMBERS = 10_000_000
 _ENCRYPTED = 0x1
@@ -75,16 +76,21 @@ def _read(file: IO[bytes]) -> bytes:
         raise BrokenStream(f"damaged in the archive ({_said(error)})") from None
 
 
-def _zip_members(stream: BinaryIO, limits: Limits) -> Iterator[Member]:
+def _zip_members(stream: BinaryIO, limits: Limits) -> Iterator[Member | Gap]:
+    """Read by the directory; without one that is whole, by the members' own headers."""
     budget = _Budget(limits)
     with spool(stream) as file:
+        infos: Iterable[zipfile.ZipInfo]
         try:
-            archive = zipfile.ZipFile(file)
+            archive = open_listed(file)
+            infos, gaps = archive.infolist(), list(find_unlisted(archive, file))
         except _DAMAGE as error:
-            raise BrokenStream(f"no zip archive that can be read ({_said(error)})") from None
+            archive, infos = Undirected(file), find_members(file, limits)
+            gaps = [Gap(0, f"the zip has no directory that can be read ({_said(error)})")]
         with archive:
-            for info in _counted(archive.infolist()):
-                if not info.is_dir():
+            yield from gaps
+            for info in _counted(infos):
+                if not info.filename.endswith("/") or info.file_size:
                     yield from _zip_member(archive, info, budget, stream)
 
 

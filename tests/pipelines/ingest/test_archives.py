@@ -247,6 +247,96 @@ def test_archives_joined_end_to_end_are_read_whole(ingest_folder: Ingest) -> Non
     assert found.quarantined == []
 
 
+def streamed_zip(files: dict[str, bytes]) -> bytes:
+    """Pack files as where the target cannot seek: sizes and sums stand behind the content."""
+
+    class Pipe(io.RawIOBase):
+        data = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any, /) -> int:
+            self.data += bytes(data)
+            return len(data)
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return pipe.data
+
+
+def test_a_damaged_zip_directory_loses_no_member_unsaid(ingest_folder: Ingest) -> None:
+    """Two bits of each byte of the directory and of its end, flipped one by one."""
+    whole, files = zip_of(numbered(5)), {}
+    for at in range(whole.index(b"PK\1\2"), len(whole)):
+        for bit in (1, 128):
+            files[f"{at}-{bit}.zip"] = bytes([*whole[:at], whole[at] ^ bit, *whole[at + 1 :]])
+    found = ingest_folder(files)
+    told = {row["uri"].partition("!")[0] for row in found.quarantined}
+    for name in files:
+        num_rows = sum(key.startswith(name) for key in found.texts)
+        assert num_rows == 5 or name in told, name
+    assert len(told) > 100
+
+
+@pytest.mark.parametrize("pack", [zip_of, streamed_zip])
+def test_a_zip_without_its_directory_is_read_by_its_members_headers(
+    ingest_folder: Ingest, pack: Callable[..., bytes]
+) -> None:
+    last = random.Random(1).randbytes(500).hex().encode()
+    whole = pack({"../out.txt": b"x", **numbered(6), "last.txt": last})
+    for length in (whole.index(b"PK\1\2"), len(whole) - 10, whole.index(b"last.txt") + 200):
+        found = ingest_folder({"a.zip": whole[:length]})
+        assert set(numbered(6)) <= {key.partition("!")[2] for key in found.texts}
+        errors = [row["error"] for row in found.quarantined]
+        assert errors[0].startswith("the zip has no directory that can be read (")
+        assert errors[1] == "member refused: a path that leads out of the archive"
+        assert len(found.rows) == 6 + (length >= whole.index(b"PK\1\2"))
+    at = whole.index(b"02.txt") + 8
+    found = ingest_folder({"a.zip": whole[:at] + b"\xff" * 9 + whole[at + 9 : -10]})
+    names = {key.partition("!")[2] for key in found.texts}
+    assert names == {*numbered(6), "last.txt"} - {"02.txt"}
+
+
+def test_what_a_zip_directory_does_not_list_is_told(ingest_folder: Ingest) -> None:
+    whole, other = zip_of(numbered(3)), zip_of(numbered(2, "b"))
+    for name, data, num_rows, where in (
+        ("joined", other + whole, 3, (0, len(other))),
+        ("before", b"#!/bin/sh\n" * 9 + whole, 3, (0, 90)),
+        ("behind", whole + other[: other.index(b"PK\1\2")], 3, (len(whole), None)),
+    ):
+        found = ingest_folder({"a.zip": data})
+        assert len(found.rows) == num_rows, name
+        (row,) = found.quarantined
+        start, end = where[0], len(data) if where[1] is None else where[1]
+        assert row["position"] == start
+        said = f"lists no member in bytes {start} to {end}; they are not read"
+        assert row["error"].endswith(said)
+    with zipfile.ZipFile(target := io.BytesIO(whole), "a") as archive:
+        archive.comment = b"a comment " * 20
+    assert ingest_folder({"a.zip": target.getvalue()}).quarantined == []
+    assert ingest_folder({"a.zip": streamed_zip(numbered(3))}).quarantined == []
+
+
+def test_a_member_without_a_name_is_refused(ingest_folder: Ingest) -> None:
+    whole = zip_of({"a.txt": b"a text", "ZZZ": b"another"}).replace(b"ZZZ", b"\0ZZ")
+    for data in (whole, whole[: whole.index(b"PK\1\2")]):
+        found = ingest_folder({"a.zip": data})
+        assert list(found.texts.values()) == ["a text"]
+        assert found.quarantined[-1]["error"] == "member refused: a name that is none"
+
+
+def test_headers_of_no_member_cost_no_more_than_the_file(ingest_folder: Ingest) -> None:
+    """Each header's content would be all that follows it, and none of it ends."""
+    header = b"PK\3\4" + bytes([20, 0, 8, 0, 8]) + bytes(21)
+    stored = (b"\x00" + bytes([30, 0, 225, 255]) + header[:30]) * 20_000  # deflate, not compressed
+    found = ingest_folder({"a.zip": stored})
+    assert found.rows == []
+    assert "too many headers without a member" in found.quarantined[-1]["error"]
+
+
 def test_no_damage_raises_or_loses_a_record(ingest_folder: Ingest) -> None:
     """Damage that a sum covers: every document that was packed comes out, or a row says no."""
     whole = {"a.zip": zip_of(FILES), "a.tar": tar(FILES), "a.tar.gz": gzip.compress(tar(FILES))}
