@@ -2,8 +2,9 @@
 
 A record is its header, as many bytes as the header says, and then the next record or the end. What
 is not so - damage, a wrong length, a record that is cut off or has no header - is one `Broken`, and
-reading goes on at the next line that begins a record (ISO 28500, section 4) or the next gzip member
-that does. So every byte of the file is in a frame, in something broken, or white space.
+reading goes on at the next line that begins a record (ISO 28500, section 4), be it behind part of a
+line that was cut off, or at the next gzip member that begins one. So every byte of the file is in a
+frame, in something broken, or white space.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ BEGINS = b"WARC/"
 MAX_HEADER_BYTES = 65_536
 
 _RECORD = re.compile(rb"WARC/[0-9]\.[0-9]+[ \t]*\r?\n")
-_NEXT_RECORD = re.compile(rb"\nWARC/[0-9]\.[0-9]+[ \t]*\r?\n")
+# After damage: a line, or where a record was cut within a line, the first one of the next.
+_NEXT_RECORD = re.compile(rb"WARC/(?:(?<=\nWARC/)|(?=[^\n]*\nWARC-))[0-9]\.[0-9]+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)^Content-Length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
 _USUAL_STARTS, _USUAL_LENGTH = (b"WARC/1.0\r\n", b"WARC/1.1\r\n"), b"\r\nContent-Length: "
-_LENGTH_NAME = b"content-length"
+_LENGTH_NAME, _TYPE_NAME = b"content-length", b"\nwarc-type"
 _MAX_LENGTH_DIGITS = 18
 _BLANK = b"\r\n\r\n"
 _NEXT = _BLANK + BEGINS
@@ -190,11 +192,12 @@ class _Content:
 def _usual_header(data: bytes, at: int) -> tuple[int, int] | None:
     """Return the bytes of a header and of the content it declares, None if it is not as most are.
 
-    Most name Content-Length once, in a line between CR LF and CR LF, and have no blank line of LF.
+    Most name Content-Length once, in a line between CR LF and CR LF, have no blank line of LF, and
+    none that could begin a record.
     """
     end = data.find(_BLANK, at, at + MAX_HEADER_BYTES)
     header = data[at : end + 2]
-    if end < 0 or not header.startswith(_USUAL_STARTS):
+    if end < 0 or not header.startswith(_USUAL_STARTS) or header.find(BEGINS, 1) > 0:
         return None
     if b"\n\n" in header or b"\n\r\n" in header or header.lower().count(_LENGTH_NAME) != 1:
         return None
@@ -257,6 +260,10 @@ def _frame_record(content: _Content, max_record_bytes: int) -> Frame | Broken:
     """Take the record that begins here, or all up to where the next one begins."""
     start = content.offset()
     num_header_bytes = _header_bytes(content)
+    if num_cut := _cut_at(content.take(num_header_bytes)):
+        raw = content.take(min(num_cut, RAW_BYTES))
+        content.at += num_cut
+        return Broken(start, "the record is cut off within its header; another one follows", raw)
     try:
         num_bytes = _record_bytes(content, num_header_bytes, max_record_bytes)
     except ValueError as error:
@@ -306,6 +313,14 @@ def _header_bytes(content: _Content) -> int:
         size *= 4
 
 
+def _cut_at(header: bytes) -> int:
+    """Return where within a header another record begins, one that names its type; 0 if none."""
+    found = _RECORD.search(header, 1)
+    if found is None or found.end() > header.lower().rfind(_TYPE_NAME) + 1:
+        return 0
+    return found.start()
+
+
 def _ends_at(content: _Content, num_bytes: int) -> bool:
     """Return whether a record of so many bytes is followed by another one or nothing."""
     for ahead in range(num_bytes, num_bytes + _OVERLAP):
@@ -323,9 +338,9 @@ def _broken(content: _Content, start: int, error: str, num_bytes: int) -> Broken
     content.at += num_bytes
     while True:
         content.fill(_STEP_BYTES)
-        found = _NEXT_RECORD.search(content.data, content.at - 1)
+        found = _NEXT_RECORD.search(content.data, content.at)
         if found is not None:
-            content.at = found.start() + 1
+            content.at = found.start()
             return Broken(start, error, raw)
         content.at = max(content.at, len(content.data) - _OVERLAP)
         if not content.fill(_OVERLAP + 1):

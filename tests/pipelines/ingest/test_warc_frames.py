@@ -82,6 +82,29 @@ def test_a_file_cut_within_a_record_says_so() -> None:
     assert errors(found)[0].startswith("the record is cut off: 250 of its ")
 
 
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
+def test_a_record_cut_anywhere_costs_itself_alone(ends: bytes) -> None:
+    """All places behind its first line; what follows begins within one of its lines."""
+    first, cut, last = (
+        record(b"a text\nof lines", "conversion", at).replace(b"\r\n", ends) for at in (1, 2, 3)
+    )
+    for length in range(len(b"WARC/1.0" + ends), len(cut) - 2 * len(ends)):
+        found = frames(first + cut[:length] + last)
+        assert ids(found) == [1, 3], length
+        assert len(errors(found)) == 1, length
+        offsets = [frame.offset for frame in found]
+        assert offsets == [0, len(first), len(first) + length], length
+    found = frames(first + cut[:100] + cut[:70] + last)
+    assert (ids(found), len(errors(found))) == ([1, 3], 2)
+
+
+def test_an_address_that_ends_as_a_record_begins_cuts_none() -> None:
+    for before in (b"WARC-Date", b"Content-Length"):
+        named = RECORDS[1].replace(before, b"X-Of: http://a/WARC/1.0\r\n" + before, 1)
+        found = frames(RECORDS[0] + named + RECORDS[2])
+        assert (ids(found), errors(found)) == ([0, 1, 2], [])
+
+
 def test_a_damaged_member_costs_its_record_and_names_the_bytes() -> None:
     packed = members(RECORDS)
     for at, change in ((3, -6), (3, 60), (7, -6), (0, 1), (0, -1)):
