@@ -29,9 +29,9 @@ Root = LocalRoot | RemoteRoot
 def list_parts(config: IngestConfig) -> list[SourcePart]:
     """List the partitions of what ``config.path`` names, sorted by key.
 
-    Hidden files and folders (``.name``) are left out. Symbolic links are followed to files within
-    the folder only. All that is not read, by its suffix or as a link or device, is named in one
-    partition `IGNORED`, which has no rows.
+    Hidden files and folders (``.name``) are left out. A symbolic link is followed if it is the path
+    itself, and else to files within the folder only. All that is not read, by its suffix or as a
+    link or device, is named in one partition `IGNORED`, which has no rows.
 
     Raises:
         RecipeError: if no path is given.
@@ -42,7 +42,7 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
     paths = [path for path, is_file in found if is_file and recognise(path, config.format)]
     ignored = sorted({path for path, _ in found}.difference(paths))
     if not paths:
-        raise _nothing_to_read(root.name, config)
+        raise _nothing_to_read(root.name, sum(map(root.leads_out, ignored)), config)
     small, parts = [], []
     for path in paths:
         if _is_lines(recognise(path, config.format)) and root.is_large(path):
@@ -138,10 +138,15 @@ def place_of(file: SourceFile, config: IngestConfig) -> Place:
     return Place(uri, key, {**dict(config.labels), **folder})
 
 
-def _nothing_to_read(name: str, config: IngestConfig) -> InputError:
+def _nothing_to_read(name: str, num_links_out: int, config: IngestConfig) -> InputError:
     if config.format:
         wanted, remedy = f"{config.format} file", "change ingest.path or ingest.format"
     else:
         wanted = f"{', '.join(FORMAT_OF_SUFFIX)} file or archive"
         remedy = "put some there, name their ingest.format or change ingest.path"
+    if num_links_out:
+        links = "link leads" if num_links_out == 1 else "links lead"
+        wanted = f"{wanted} of its own"
+        remedy = f"{num_links_out} {links} out of it. Copy it with the files themselves (cp -rL)"
+        remedy += " and name the copy as ingest.path"
     return InputError(f"{name} holds no {wanted} to read; {remedy}.")

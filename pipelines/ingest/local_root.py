@@ -46,14 +46,20 @@ class LocalRoot:
         """Yield the relative path of each thing that is no folder, and whether it is a file.
 
         Hidden files and folders (``.name``) and homes of runs are left out; links that lead
-        elsewhere are no files. Of a file alone, nothing else in its folder is looked at.
+        elsewhere are no files. Of a file alone, nothing else in its folder is looked at, and if its
+        name is a link, that is followed wherever it leads.
         """
         if self._only is not None:
-            yield self._only.name, _is_ours(self._only, self.folder)
+            yield self._only.name, self._only.is_file()
             return
         for path, is_ours in self._all():
             if self._pattern is None or self._pattern.fullmatch(path):
                 yield path, is_ours
+
+    def leads_out(self, path: str) -> bool:
+        """Return whether a path is a link to a file that is not in the folder."""
+        full = self.folder / path
+        return full.is_symlink() and os.path.isfile(full) and not _is_ours(full, self.folder)
 
     def list_file(self, path: str) -> SourceFile:
         """Return the listing of a file."""

@@ -56,6 +56,10 @@ class RemoteRoot:
                 self._info[relative] = info
                 yield relative, True
 
+    def leads_out(self, path: str) -> bool:
+        """Return False: an address has no links."""
+        return False
+
     def list_file(self, path: str) -> SourceFile:
         """Return the listing of a file: by its store's check sum, by its content if it has none."""
         info = self._info[path]

@@ -104,6 +104,32 @@ def test_links_are_followed_within_the_folder_only(tmp_path: Path, ingest_source
     assert found.facts["files_ignored"] == ignored
 
 
+def test_a_link_that_is_the_path_is_followed(tmp_path: Path, ingest_source: Ingest) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "0a1b").write_bytes(b"the text")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "a.txt").symlink_to("../blobs/0a1b")
+    found = ingest_source(config_of(tmp_path / "snapshot" / "a.txt"))
+    assert found.texts == {"a.txt": "the text"}
+    (tmp_path / "latest").symlink_to("blobs")
+    assert ingest_source(config_of(tmp_path / "latest", format="text")).texts == {
+        "0a1b": "the text"
+    }
+
+
+def test_a_folder_of_links_that_lead_out_of_it_is_told_so(tmp_path: Path) -> None:
+    """A snapshot in the cache of Hugging Face's hub is one."""
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "snapshot" / "data").mkdir(parents=True)
+    (tmp_path / "snapshot" / "gone.txt").symlink_to("nowhere.txt")
+    for name, said in (("0a", "1 link leads out of it"), ("0b", "2 links lead out of it")):
+        (tmp_path / "blobs" / name).write_bytes(b"x")
+        link = tmp_path / "snapshot" / "data" / f"{name}.txt"
+        link.symlink_to(f"../../blobs/{name}")
+        with pytest.raises(InputError, match=rf"{said}\. Copy it .*\(cp -rL\)"):
+            STEP.list_parts(config_of(tmp_path / "snapshot"))
+
+
 @pytest.mark.parametrize("name", ["absent", "empty", "only-pdf"])
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
