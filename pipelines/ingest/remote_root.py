@@ -32,16 +32,22 @@ from store.step import SourceFile, SourcePart
 NUM_TRIES = 6
 PAUSE_SECONDS = 0.5  # after the first failure; twice as long after each further one
 _GLOB = re.compile(r"[*?\[]")
+_QUERY = re.compile(r"(https?://[^\s?#'\"]*)[?#][^\s'\"]*")
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "blob_id", "sha256", "checksum", "crc32c")
 
 
 class RemoteRoot:
-    """The files that an address names: a folder's, one alone, or those that match a glob."""
+    """The files that an address names: a folder's, one alone, or those that match a glob.
+
+    What follows ``?`` in an address of the web is sent with each request for a file and stands in
+    no name, key or error: it may be a signature.
+    """
 
     def __init__(self, url: str) -> None:
-        self.name = url
+        self.name = _without_query(url)
         self._fs, path = _open_store(url)
-        self._path = path.rstrip("/")
+        self._path, self._query = _split_query(path)
+        self._path = self._path.rstrip("/")
         self._info: dict[str, dict[str, Any]] = {}
 
     def walk(self) -> Iterator[tuple[str, bool]]:
@@ -92,7 +98,7 @@ class RemoteRoot:
             found = digest.hexdigest(20)
             if file.digest.startswith("tag:"):
                 self._fs.invalidate_cache()
-                info = _asked(file.path, lambda: self._fs.info(f"{self._folder}/{file.path}"))
+                info = _asked(file.path, lambda: self._fs.info(self._full(file.path)))
                 found = _tag_of(info) or "no tag"
             if num_bytes != file.size_bytes or found != file.digest:
                 raise changed(file.path)
@@ -104,15 +110,15 @@ class RemoteRoot:
         """The folder that paths are relative to."""
         if match := _GLOB.search(self._path):
             return self._path[: match.start()].rpartition("/")[0]
-        is_file = _asked(self.name, lambda: self._fs.isfile(self._path))
+        is_file = _asked(self.name, lambda: self._fs.isfile(self._path + self._query))
         return self._path.rpartition("/")[0] if is_file else self._path
 
     def _find(self) -> dict[str, dict[str, Any]]:
         if _GLOB.search(self._path):
             return dict(self._fs.glob(self._path, detail=True))
         if self._folder != self._path:
-            return {self._path: self._fs.info(self._path)}
-        return dict(self._fs.find(self._path, detail=True))
+            return {self._path: self._fs.info(self._path + self._query)}
+        return dict(self._fs.find(self._path + self._query, detail=True))
 
     def _blocks(self, path: str) -> Iterator[bytes]:
         """Yield the content of a file; where a connection fails, go on from the byte it failed at.
@@ -120,7 +126,7 @@ class RemoteRoot:
         Raises:
             InputError: if it fails `NUM_TRIES` times at one byte.
         """
-        full, position, num_failed = f"{self._folder}/{path}", 0, 0
+        full, position, num_failed = self._full(path), 0, 0
         file: IO[bytes] | None = None
         try:
             while True:
@@ -140,6 +146,9 @@ class RemoteRoot:
         finally:
             _close(file)
 
+    def _full(self, path: str) -> str:
+        return f"{self._folder}/{path}{self._query}"
+
     def _opened(self, full: str, position: int) -> IO[bytes]:
         file: IO[bytes] = self._fs.open(full, "rb")
         if position:
@@ -149,10 +158,26 @@ class RemoteRoot:
 
 def _open_store(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
-        fs, path = url_to_fs(url)
+        is_encoded = "%" in _split_query(url)[1]  # then it is sent as it stands
+        fs, path = url_to_fs(url, encoded=True) if is_encoded else url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise RecipeError(f"ingest.path is {url!r}, which cannot be opened: {error}.") from error
+        raise RecipeError(
+            f"ingest.path is {_without_query(url)!r}, which cannot be opened: {error}."
+        ) from error
     return fs, path
+
+
+def _split_query(path: str) -> tuple[str, str]:
+    """Return a path and what is sent with it: the query of an address of the web, ``?`` and all."""
+    if not path.startswith(("http://", "https://")):
+        return path, ""
+    path, mark, query = path.partition("#")[0].partition("?")
+    return path, mark + query
+
+
+def _without_query(text: str) -> str:
+    """Return a text in which addresses of the web end before their query or fragment."""
+    return _QUERY.sub(r"\1", text)
 
 
 def _tag_of(info: dict[str, Any]) -> str | None:
@@ -180,7 +205,7 @@ def _pause_or_give_up(what: str, num_failed: int, error: Exception) -> None:
     if type(error).__name__ == "FileExpired":  # what s3fs says of another ETag
         raise changed(what) from error
     if isinstance(error, FileNotFoundError | PermissionError) or num_failed >= NUM_TRIES:
-        cause = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+        cause = _without_query((str(error).splitlines() or [""])[0])[:200] or type(error).__name__
         raise InputError(
             f"{what} cannot be read ({cause}), tried {num_failed} times; mend the connection or "
             f"the rights and run again."

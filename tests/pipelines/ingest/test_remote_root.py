@@ -179,3 +179,40 @@ def test_a_web_server_is_read(tmp_path: Path, ingest_source: Ingest) -> None:
         with pytest.raises(InputError, match="does not exist"):
             STEP.list_parts(config_of(f"{url}/b.jsonl.gz"))
         web.shutdown()
+
+
+def test_a_signed_address_is_read_and_its_signature_stands_nowhere(
+    ingest_source: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_root, "PAUSE_SECONDS", 0.001)
+    packed, asked = gzip.compress(jsonl("one", "two")), []
+
+    class Signed(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            asked.append(query)
+            is_known = path == "/deep/a.jsonl.gz" and query == "X-Sig=a%2Fb*&e=1"
+            self.send_response(200 if is_known else 403)
+            self.send_header("Content-Length", str(len(packed) if is_known else 0))
+            self.end_headers()
+            if is_known and self.command == "GET":
+                self.wfile.write(packed)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Signed) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}/deep/a.jsonl.gz"
+        found = ingest_source(config_of(f"{url}?X-Sig=a%2Fb*&e=1#top"))
+        assert set(asked) == {"X-Sig=a%2Fb*&e=1"}
+        with pytest.raises(InputError) as refused:
+            STEP.list_parts(config_of(f"{url}?X-Sig=expired"))
+        web.shutdown()
+    assert found.texts == {"a.jsonl.gz#1": "one", "a.jsonl.gz#2": "two"}
+    assert {row["uri"] for row in found.rows} == {"a.jsonl.gz"}
+    assert all("Sig" not in key for key in found.keys)
+    assert "Sig" not in str(refused.value)
+    assert "a.jsonl.gz" in str(refused.value)
