@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from data_contracts.errors import UsageError
 from training.model_config import SHAPES, ModelOptions
 from training.presets import preset
 from training.sampling import check_prompt
+from training.schedule import Schedule
 
 NAMES_OF_NUMBERS = ("float32", "bfloat16")
 PACKINGS = ("concat", "best_fit", "one_per_row")
@@ -45,12 +47,19 @@ def foreign_names(objective: str) -> set[str]:
     return {name for other, names in _OF_OBJECTIVES.items() if other != objective for name in names}
 
 
+def check_finite(settings: object, prefix: str = "") -> None:
+    """Raise UsageError, naming it, for a field of a config that is NaN or infinite."""
+    for name, value in vars(settings).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{prefix}{name} is {value}; give a finite number")
+
+
 @dataclass(frozen=True)
 class AdamWConfig:
     """Settings of AdamW (Loshchilov and Hutter 2019); the rate comes from the schedule.
 
     ``weight_decay`` None: derived from the model's width (`training.derive`), before an optimiser
-    is made.
+    is made. Raises UsageError for numbers that make no optimiser.
     """
 
     beta_1: float = 0.9
@@ -59,6 +68,11 @@ class AdamWConfig:
     weight_decay: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("beta_1", "beta_2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"adamw.{name} is {getattr(self, name)}; give 0 up to below 1")
+        if not 0 < self.epsilon < float("inf"):
+            raise UsageError(f"adamw.epsilon is {self.epsilon}; give a number above 0, as 1e-8")
         if self.weight_decay is not None and not 0 <= self.weight_decay < float("inf"):
             raise UsageError(
                 f"adamw.weight_decay is {self.weight_decay}; give 0 or more, or leave it out"
@@ -115,6 +129,7 @@ class GuardConfig:
         for name in ("window_steps", "max_z", "skip_steps"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"guard.{name} is {getattr(self, name)}; give a number above 0")
+        check_finite(self, "guard.")
         if self.max_incidents < 0:
             raise UsageError(f"guard.max_incidents is {self.max_incidents}; give 0 or more")
 
@@ -138,6 +153,7 @@ class Plan:
     guard: GuardConfig | None = None
 
     def __post_init__(self) -> None:
+        check_finite(self)
         for name, value in vars(self).items():
             if isinstance(value, int | float) and value <= 0:
                 raise UsageError(f"{name} is {value}; give a number above 0")
@@ -222,6 +238,7 @@ class PretrainConfig:
     init_digest: str = ""
 
     def __post_init__(self) -> None:
+        check_finite(self)
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
@@ -258,13 +275,21 @@ class PretrainConfig:
                 f"choose_checkpoint is {self.choose_checkpoint}; give {' or '.join(CHOICES)}"
             )
         loop_plan(self)
-        if not 0 <= self.warm_up_steps < self.num_steps:
-            raise UsageError(
-                f"warm_up_steps is {self.warm_up_steps}; give 0 to {self.num_steps - 1}, "
-                f"as the run has {self.num_steps} steps"
-            )
+        schedule_of(self, rate or 1.0)
+        self._check_shares()
         self._check_objective()
         preset(self.depth, 2, self.context_tokens, self.model_shape, **self.model.given())
+
+    def _check_shares(self) -> None:
+        """Check that each process has a row, and each named source a share."""
+        if 0 < self.batch_rows < self.num_processes:
+            raise UsageError(
+                f"batch_rows is {self.batch_rows}, too few for num_processes = "
+                f"{self.num_processes}; give each process a row"
+            )
+        for source, weight in self.source_weights:
+            if not 0 < weight < float("inf"):
+                raise UsageError(f"source_weights.{source} is {weight}; give a number above 0")
 
     def _check_objective(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -319,6 +344,18 @@ def config_of(plain: Mapping[str, Any]) -> PretrainConfig:
 def as_tuples(value: Any) -> Any:
     """Return a value with tuples in place of lists, at any depth."""
     return tuple(map(as_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def schedule_of(config: PretrainConfig, peak: float) -> Schedule:
+    """Return the learning rate's schedule; raises UsageError if its parts do not fit the run."""
+    return Schedule(
+        peak,
+        config.num_steps,
+        config.warm_up_steps,
+        config.final_learning_rate_ratio,
+        config.schedule,
+        config.decay_ratio,
+    )
 
 
 def loop_plan(config: PretrainConfig) -> Plan:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from data_contracts import errors
-from data_contracts.errors import MillraceError, UsageError
+from data_contracts.errors import MillraceError
 from training.config import PretrainConfig
 from training.guard import Incident
 from training.job import Job
@@ -45,11 +45,6 @@ def pretrain_in_processes(
     Raises what that raises; ProcessesFailed, with the end of their log, if one of them dies.
     """
     config = job.config
-    if 0 < config.batch_rows < config.num_processes:
-        raise UsageError(
-            f"batch_rows is {config.batch_rows}, too few for num_processes = "
-            f"{config.num_processes}; give each process a row"
-        )
     out_folder.mkdir(parents=True, exist_ok=True)
     seen.write(out_folder)
     path, log = job.write(out_folder), out_folder / LOG

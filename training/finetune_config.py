@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_contracts.errors import UsageError
-from training.config import NAMES_OF_NUMBERS, uncounted
+from training.config import NAMES_OF_NUMBERS, check_finite, uncounted
 
 POOLINGS = ("mean", "last")
 CHOICES = ("macro_f1", "accuracy")
@@ -45,6 +45,7 @@ class FinetuneConfig:
     checkpoint_every_steps: int = uncounted(1000)
 
     def __post_init__(self) -> None:
+        check_finite(self, "finetune.")
         _check_grid("learning_rates", self.learning_rates, least_above=0.0)
         _check_grid("epochs", self.epochs, least_above=0)
         least_1 = ("num_seeds", "batch_rows", "curve_points")

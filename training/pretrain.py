@@ -28,6 +28,7 @@ from training.config import (
     counted_names,
     foreign_names,
     loop_plan,
+    schedule_of,
 )
 from training.derive import derived, model_of
 from training.determinism import deterministic
@@ -44,7 +45,6 @@ from training.optim import new_optimizer
 from training.parts import Parts
 from training.precision import Precision, choose_precision, threads
 from training.ranks import ALONE, Ranks
-from training.schedule import Schedule
 from training.seen import (
     NOTHING_SEEN,
     Seen,
@@ -165,12 +165,13 @@ def prepare(
     torch.manual_seed(config.seed)
     if config.compile:
         assembly.model.compile_parts()
+    assert config.peak_learning_rate is not None  # it is derived
     parts = Parts(
         model=assembly.model,
         optimizer=new_optimizer(assembly.model, config.optimizer, config.adamw),
         objective=assembly.objective,
         rows=assembly.rows,
-        learning_rate=schedule_of(config),
+        learning_rate=schedule_of(config, config.peak_learning_rate),
         precision=precision,
         settings=settings,
         device=device,
@@ -192,19 +193,6 @@ def refuse_too_large(
     rows_at_once = min(config.micro_batch_rows, config.batch_rows)
     needed = training_memory(shape, rows_at_once, config.optimizer, device.type, precision.name)
     check_memory(needed, free_memory(device), shape, rows_at_once)
-
-
-def schedule_of(config: PretrainConfig) -> Schedule:
-    """Return the learning rate's schedule of a config whose peak is derived."""
-    assert config.peak_learning_rate is not None
-    return Schedule(
-        config.peak_learning_rate,
-        config.num_steps,
-        config.warm_up_steps,
-        config.final_learning_rate_ratio,
-        config.schedule,
-        config.decay_ratio,
-    )
 
 
 def resolved_precision(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,8 @@ import store.step
 from data_contracts.errors import UsageError
 from store.identity import encode
 from training import config
-from training.config import PretrainConfig, counted_names
+from training.config import AdamWConfig, GuardConfig, PretrainConfig, counted_names
+from training.finetune_config import FinetuneConfig
 
 TOLD = {"evaluate_every_steps": 7, "heldout_max_tokens": 7, "log_every_steps": 7}
 FREE = {"checkpoint_every_steps": 7, "keep_checkpoints": 7, "dtype_reason": "it was raining"}
@@ -47,6 +50,10 @@ def test_the_store_and_training_mean_the_same_by_uncounted() -> None:
         {"packing": "first_fit"},
         {"num_steps": 0},
         {"warm_up_steps": 1000},
+        {"clip_norm": float("nan")},
+        {"clip_norm": float("inf")},
+        {"decay_ratio": float("nan")},
+        {"mask_rate": float("nan")},
     ],
 )
 def test_numbers_that_make_no_run_are_named(wrong: dict[str, float | str]) -> None:
@@ -80,3 +87,36 @@ def test_an_objective_has_its_shape() -> None:
     supervised = PretrainConfig(objective="supervised", label_columns=("a",))
     assert supervised.model_shape == "llama"
     assert replace(supervised, shape="modernbert").model_shape == "modernbert"
+
+
+def test_parts_that_do_not_fit_together_are_named() -> None:
+    plan = {"num_steps": 100, "warm_up_steps": 90}
+    with pytest.raises(UsageError, match=r"warm_up_steps is 90 and decay_ratio 0\.5, more than"):
+        PretrainConfig(**plan, schedule="wsd", decay_ratio=0.5)
+    assert PretrainConfig(**plan, decay_ratio=0.5).warm_up_steps == 90  # a cosine has no decay
+    with pytest.raises(UsageError, match="batch_rows is 4, too few for num_processes = 8; give"):
+        PretrainConfig(batch_rows=4, num_processes=8)
+    assert PretrainConfig(num_processes=8).batch_rows == 0  # derived, a row for each at least
+    for weight in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(UsageError, match=r"source_weights\.web is .*; give a number above 0"):
+            PretrainConfig(source_weights=(("books", 1.0), ("web", weight)))
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: AdamWConfig(beta_1=1.5), "adamw.beta_1 is 1.5; give 0 up to below 1"),
+        (lambda: AdamWConfig(beta_2=math.nan), "adamw.beta_2 is nan; give 0 up to below 1"),
+        (lambda: AdamWConfig(epsilon=-1), "adamw.epsilon is -1; give a number above 0"),
+        (lambda: AdamWConfig(epsilon=math.inf), "adamw.epsilon is inf"),
+        (lambda: GuardConfig(max_z=math.inf), "guard.max_z is inf; give a finite number"),
+        (lambda: FinetuneConfig(clip_norm=math.inf), "finetune.clip_norm is inf; give a finite"),
+        (lambda: FinetuneConfig(weight_decay=math.nan), "finetune.weight_decay is nan"),
+        (lambda: FinetuneConfig(warm_up_ratio=math.nan), "finetune.warm_up_ratio is nan"),
+    ],
+)
+def test_numbers_that_make_no_part_of_a_run_are_named(
+    make: Callable[[], object], match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        make()
