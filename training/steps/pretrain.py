@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,14 +36,16 @@ VERSION = 6
 
 METRICS = "metrics.jsonl"
 SPLITS = ("train", "heldout")
+REACHED_RATIO = 0.5  # of the context: so much of it the longest document fills at least
 
 
 def pretrain_step(inputs: Inputs, config: PretrainConfig) -> Output:
     """Train on the train split, look at the held-out one; one row per logged step.
 
     Raises:
-        InputError: if the shards do not fill one batch, or hold ids outside the vocabulary; if the
-            tokenizer has no mask, or no train document has a label that is asked for.
+        InputError: if the shards do not fill one batch, or hold ids outside the vocabulary; if rows
+            are one document each, and none fills half of one; if the tokenizer has no mask, or no
+            train document has a label that is asked for.
         NotFinite: if training breaks more often than the guard may go back; with step and rows.
     """
     if inputs.scratch is None:
@@ -62,6 +65,10 @@ def trained(inputs: Inputs, config: PretrainConfig, scratch: Path) -> PretrainRe
     labels = labels_for(inputs, config) if config.objective == "supervised" else None
     if labels is None:
         check_size(train, config)
+    if unreached := unreached_context(train, config):
+        if labels is None and not config.init_from:
+            raise InputError(unreached)
+        inputs.tell(unreached)
     from training.ddp import pretrain_in_processes
     from training.job import Job, Places
     from training.metrics import Progress, progress_line
@@ -113,6 +120,25 @@ def check_size(shards: ShardSet, config: PretrainConfig) -> None:
             f"{config.batch_rows} rows of {config.context_tokens} tokens; add text, or lower "
             f"pretrain.batch_rows or pretrain.context_tokens."
         )
+
+
+def unreached_context(shards: ShardSet, config: PretrainConfig) -> str | None:
+    """Return what to do about rows of one document each of which none fills half; None: nothing.
+
+    Where rows hold many documents, as in ``concat`` and ``best_fit``, they fill any context. With
+    labels, rows are filled up to the longest of a batch only; and who begins with a trained model
+    must take its context: there it costs little, or cannot be helped.
+    """
+    longest = max((int(np.diff(s.offsets).max(initial=0)) for s in shards.shards), default=0)
+    labelled = config.objective == "supervised"
+    alone = labelled or config.packing == "one_per_row"
+    if not alone or longest >= REACHED_RATIO * config.context_tokens:
+        return None
+    return (
+        f"the longest train document has {longest:,} tokens, and pretrain.context_tokens is "
+        f"{config.context_tokens:,}: with one document a row, more than half of its places teach "
+        f"nothing; lower context_tokens{'' if labelled else ', or give another packing'}"
+    )
 
 
 def curve_rows(curve: tuple[Mapping[str, Any], ...], tokens_by_step: Mapping[int, int]) -> pa.Table:

@@ -223,6 +223,16 @@ def test_too_little_text_is_refused_before_anything_is_trained(tmp_path):
         run(str(tmp_path), tokens=TokensConfig(num_train=1))
 
 
+def test_a_context_that_no_document_reaches_is_refused_where_rows_are_one_document(tmp_path):
+    longest = 39  # of `write_tokens`
+    alone = replace(CONFIG, packing="one_per_row", context_tokens=2 * longest + 2, num_steps=3)
+    said = r"the longest train document has 39 tokens, and pretrain\.context_tokens is 80"
+    with pytest.raises(InputError, match=said):
+        run(str(tmp_path), alone)
+    assert run(str(tmp_path), replace(alone, context_tokens=2 * longest)).parts
+    assert run(str(tmp_path), replace(alone, packing="best_fit")).parts  # documents fill it
+
+
 def test_a_changed_byte_of_a_shard_is_found_before_training(tmp_path):
     run(str(tmp_path))
     (shard, *_) = sorted((tmp_path / "parts" / "pack_tokens").rglob("*train.bin"))

@@ -174,6 +174,19 @@ def test_the_trunk_of_a_supervised_model_is_a_model_and_the_heads_lie_beside_it(
     assert output.rows["num_tokens"].to_pylist()[-1] == facts["num_tokens"]
 
 
+def test_a_context_that_no_labelled_document_reaches_is_told_and_trains(
+    tokenizer: bytes, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    inputs = inputs_of(tokenizer, tmp_path / "in")
+    inputs = replace(inputs, tell=lambda line, done=None: told.append(line))
+    lengths = [len(ids) for ids in Tokenizer(tokenizer).encode_documents(SENTENCES)]
+    pretrain_step(inputs, replace(LABELLED, context_tokens=3 * max(lengths)))
+    assert told[0].startswith(f"the longest train document has {max(lengths)} tokens, and")
+    assert told[0].endswith("lower context_tokens")
+    assert all(line.startswith("step ") for line in told[1:])
+
+
 def test_labels_that_teach_nothing_are_named_before_any_step(
     tokenizer: bytes, tmp_path: Path
 ) -> None:
