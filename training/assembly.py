@@ -70,6 +70,7 @@ class Assembly:
     ``score`` gives named scores of the model as it is on held-out documents; None without any.
     ``tokens_read`` gives for a number of steps how many tokens each of them had read, from 0 steps
     on: [num_steps + 1]. ``facts`` are for the receipt, ``packing`` is `Loader.facts`.
+    ``head_ratio`` is the share of tokens that go through the trunk's head.
     """
 
     model: Transformer | LabelModel
@@ -80,6 +81,7 @@ class Assembly:
     tokens_read: Callable[[int], NDArray[np.int64]]
     facts: Mapping[str, Any]
     packing: Mapping[str, float]
+    head_ratio: float
 
     @property
     def trunk(self) -> Transformer:
@@ -120,6 +122,7 @@ def _causal(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Sc
         tokens_read=lambda num_steps: np.arange(num_steps + 1) * tokens_per_step(config),
         facts={},
         packing=rows.facts(),
+        head_ratio=1.0,
     )
 
 
@@ -145,6 +148,7 @@ def _masked(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Sc
         tokens_read=lambda num_steps: np.arange(num_steps + 1) * tokens_per_step(config),
         facts={"mask_rate": config.mask_rate, "whole_words": config.whole_words},
         packing=rows.facts(),
+        head_ratio=config.mask_rate,
     )
 
 
@@ -180,6 +184,7 @@ def _supervised(
             "cut_documents": rows.num_cut,
         },
         packing={},
+        head_ratio=0.0,
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.config import Plan
+from training.loader import PADDING, Rows
 from training.metrics import Meter
 from training.objectives import Batch
 from training.optim import set_learning_rate
@@ -44,8 +45,14 @@ def begin_step(parts: Parts, step: int, position: int, plan: Plan, meter: Meter)
     learning_rate = parts.learning_rate(step)
     set_learning_rate(parts.optimizer, learning_rate)
     parts.optimizer.step()
-    meter.count(batch.tokens_BT.numel(), started, data_ready)
+    meter.count(num_read(rows, batch), started, data_ready)
     return Begun(step, rows.row_ids_B, learning_rate, loss, norm)
+
+
+def num_read(rows: Rows, batch: Batch) -> int:
+    """Return how many tokens the model read of some rows; what fills them up is none."""
+    inputs_BT = rows.tokens_BS[:, : batch.tokens_BT.shape[1]]
+    return int((inputs_BT != PADDING).sum())
 
 
 def read_values(begun: Sequence[Begun], meter: Meter) -> list[list[float]]:

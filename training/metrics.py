@@ -88,7 +88,7 @@ class Meter:
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens that the model read, padding included, per second of its steps."""
+        """Tokens that the model read, without what fills rows up, per second of its steps."""
         return self.num_tokens / self.seconds if self.seconds else 0.0
 
     @property

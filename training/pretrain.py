@@ -180,7 +180,7 @@ def prepare(
         score="heldout_loss",
         lineage=lineage_of(given.shards),
         ranks=ranks,
-        utilisation=utilisation_of(assembly.trunk, precision, device, ranks),
+        utilisation=utilisation_of(assembly.trunk, precision, device, ranks, assembly.head_ratio),
         write_sample=sample_writer(config, assembly.trunk, seen),
     )
     return precision, assembly, parts

@@ -3,7 +3,8 @@
 Model FLOP utilisation is the FLOP that the model's mathematics needs for the tokens trained on in a
 second, over the FLOP that the machine's matrix products run at (Chowdhery et al. 2022, appendix B):
 6 for each parameter of a matrix product and 12 · layers · width · T for attention, a token, as if
-nothing were masked.
+nothing were masked. What fills rows up is no token, and the head's parameters count for those
+tokens only that an objective has go through it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,23 @@ GPU_BFLOAT16 = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, 
 _PRODUCT_SIZE, _ROUNDS = {"cpu": 1024, "cuda": 8192}, 6
 
 
-def token_flop(model: Transformer) -> int:
-    """Return the FLOP of training on one token; what is only looked up costs none."""
+def token_flop(model: Transformer, head_ratio: float = 1.0) -> float:
+    """Return the FLOP of training on one token; what is only looked up costs none.
+
+    ``head_ratio`` is the share of tokens whose states go through the head, and through what an
+    encoder has before it.
+    """
     config = model.config
+    of_head: list[Tensor] = [model.head_weight]
+    if model.prediction is not None:
+        of_head += model.prediction.parameters()
+    if model.head_bias is not None:
+        of_head.append(model.head_bias)
     looked_up: list[Tensor] = [] if config.tied_head else [model.embedding.weight]
     if model.positions is not None:
         looked_up.append(model.positions.weight)
-    parameters = model.num_parameters - sum(tensor.numel() for tensor in looked_up)
+    head, unused = (sum(tensor.numel() for tensor in tensors) for tensors in (of_head, looked_up))
+    parameters = model.num_parameters - unused - head + head_ratio * head
     return 6 * parameters + 12 * config.num_layers * config.width * config.context_tokens
 
 

@@ -103,8 +103,15 @@ def shown(config: PretrainConfig, progress: OnProgress, ranks: Ranks) -> Iterato
 
 
 def utilisation_of(
-    model: Transformer, precision: Precision, device: torch.device, ranks: Ranks
+    model: Transformer,
+    precision: Precision,
+    device: torch.device,
+    ranks: Ranks,
+    head_ratio: float = 1.0,
 ) -> Callable[[float], float]:
-    """Return the function from tokens a second, of all ranks, to the MFU."""
-    possible = peak_flops(device, precision) * ranks.count / token_flop(model)
+    """Return the function from tokens a second, of all ranks, to the MFU.
+
+    ``head_ratio`` is the share of tokens that go through the model's head.
+    """
+    possible = peak_flops(device, precision) * ranks.count / token_flop(model, head_ratio)
     return lambda tokens_per_second: tokens_per_second / possible

@@ -6,18 +6,26 @@ import dataclasses
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from objective_inputs import inputs_of
 
 from data_contracts.errors import UsageError
 from data_contracts.shards import ShardSet
-from training.config import PretrainConfig
+from training.config import AdamWConfig, Plan, PretrainConfig
+from training.derive import model_of
 from training.heldout import DocumentScores
-from training.metrics import Progress, progress_line
+from training.learning import begin_step
+from training.loader import PADDING, Loader
+from training.metrics import Meter, Progress, progress_line
 from training.model import new_model
 from training.model_config import ModelConfig
+from training.objectives import Causal
+from training.optim import new_optimizer
+from training.parts import Parts
 from training.precision import Precision
 from training.pretrain import pretrain
 from training.ranks import ALONE
@@ -100,6 +108,51 @@ def test_the_flop_of_a_token_are_those_of_its_products() -> None:
     gpt2 = new_model(ModelConfig(50, 1, 32, 2, 2, 128, 16, shape="gpt2"), 0)
     looked_up = gpt2.positions.weight.numel()
     assert token_flop(gpt2) == 6 * (gpt2.num_parameters - looked_up) + 12 * 32 * 16
+
+
+def test_the_head_costs_those_tokens_that_go_through_it() -> None:
+    encoder = new_model(ModelConfig(500, 2, 32, 2, 2, 48, 16, shape="modernbert"), 0)
+    head = 500 * 32 + 500 + 32 * 32 + 32  # embedding, bias, dense layer, its norm
+    of_blocks = encoder.num_parameters - head
+    assert token_flop(encoder, 0.15) == 6 * (of_blocks + 0.15 * head) + 12 * 2 * 32 * 16
+    untied = new_model(ModelConfig(500, 2, 32, 2, 2, 48, 16, tied_head=False), 0)
+    tied = new_model(ModelConfig(500, 2, 32, 2, 2, 48, 16), 0)
+    assert token_flop(untied, 0.0) == token_flop(tied, 0.0) == token_flop(tied) - 6 * 500 * 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "head_ratio"),
+    [
+        ({}, 1.0),
+        ({"objective": "masked", "mask_rate": 0.3}, 0.3),
+        ({"objective": "supervised", "label_columns": ("kind",)}, 0.0),
+    ],
+)
+def test_the_use_of_the_machine_is_that_of_the_objective(
+    random_shards: ShardSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    head_ratio: float,
+) -> None:
+    monkeypatch.setattr("training.seen.peak_flops", lambda *_: 1e9)
+    config = dataclasses.replace(CONFIG, **changes)
+    needs = inputs_of(config, random_shards)
+    result = pretrain(config, random_shards, tmp_path, lambda _: None, None, *needs)
+    model = new_model(model_of(config, random_shards.vocab_size), 0)
+    for line in result.curve:
+        expected = line["tokens_per_second"] * token_flop(model, head_ratio) / 1e9
+        assert line["mfu"] == pytest.approx(expected)
+
+
+def test_what_fills_rows_up_is_no_token_of_a_second(random_shards: ShardSet) -> None:
+    loader, objective = Loader(random_shards, 40, 8, 0, "one_per_row"), Causal(random_shards.bos_id)
+    model = new_model(ModelConfig(50, 1, 32, 2, 2, 48, 40), 0)
+    optimizer = new_optimizer(model, "adamw", AdamWConfig(weight_decay=0.0))
+    parts = Parts(model, optimizer, objective, loader, lambda _: 1e-3, FLOAT32, {})
+    meter = Meter()
+    begin_step(parts, 0, 0, Plan(1, 8), meter)
+    assert 0 < meter.num_tokens == int((loader(0).tokens_BS[:, :-1] != PADDING).sum()) < 8 * 40
 
 
 def test_the_machines_rate_is_measured() -> None:
