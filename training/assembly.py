@@ -68,9 +68,9 @@ class Assembly:
     """The parts of a run that its objective decides.
 
     ``score`` gives named scores of the model as it is on held-out documents; None without any.
-    ``tokens_read`` gives for a number of steps how many tokens each of them had read, from 0 steps
-    on: [num_steps + 1]. ``facts`` are for the receipt, ``packing`` is `Loader.facts`.
-    ``head_ratio`` is the share of tokens that go through the trunk's head.
+    ``tokens_read`` gives for positions, in the order in which they are read, how many tokens were
+    read before each and after all: [N + 1]. ``facts`` are for the receipt, ``packing`` is
+    `Loader.facts`. ``head_ratio`` is the share of tokens that go through the trunk's head.
     """
 
     model: Transformer | LabelModel
@@ -78,7 +78,7 @@ class Assembly:
     rows: Callable[[int], Rows]
     score: Score | None
     bytes_per_token: float | None
-    tokens_read: Callable[[int], NDArray[np.int64]]
+    tokens_read: Callable[[Sequence[int]], NDArray[np.int64]]
     facts: Mapping[str, Any]
     packing: Mapping[str, float]
     head_ratio: float
@@ -119,7 +119,7 @@ def _causal(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Sc
         rows=rows,
         score=None if heldout is None else score,
         bytes_per_token=None if is_masked else shards.num_bytes / shards.num_tokens or None,
-        tokens_read=lambda num_steps: np.arange(num_steps + 1) * tokens_per_step(config),
+        tokens_read=rows.tokens_read,
         facts={},
         packing=rows.facts(),
         head_ratio=1.0,
@@ -145,7 +145,7 @@ def _masked(config: PretrainConfig, shape: ModelConfig, given: Given, scorer: Sc
         rows=rows,
         score=None if heldout is None else score,
         bytes_per_token=None,
-        tokens_read=lambda num_steps: np.arange(num_steps + 1) * tokens_per_step(config),
+        tokens_read=rows.tokens_read,
         facts={"mask_rate": config.mask_rate, "whole_words": config.whole_words},
         packing=rows.facts(),
         head_ratio=config.mask_rate,
@@ -203,11 +203,6 @@ def loader_of(config: PretrainConfig, given: Given) -> Loader | MixedLoader:
         )
     sources = split_by_source(given.shards, given.train_sources)
     return MixedLoader(sources, dict(config.source_weights), *how)
-
-
-def tokens_per_step(config: PretrainConfig) -> int:
-    """Return the tokens of a step whose rows are full."""
-    return config.batch_rows * config.context_tokens
 
 
 def scorer_of(config: PretrainConfig, precision: Precision, device: torch.device) -> Scorer:

@@ -8,12 +8,14 @@ Shapes: B rows, S tokens of the longest, N documents of the shards, L columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from data_contracts.errors import InputError
 from training.document_labels import UNLABELLED
-from training.loader import PADDING, Rows, TokenShards, check_ids
+from training.loader import PADDING, Rows, TokenShards, check_ids, read_sums
 from training.shuffle import Order
 
 
@@ -78,8 +80,7 @@ class LabelledRows:
         """How many of the labelled documents are longer than the context."""
         return int((self.lengths_N[self.chosen] > self.context_tokens).sum())
 
-    def tokens_read(self, num_steps: int) -> NDArray[np.int64]:
-        """Return how many tokens of documents were read after each step, [num_steps + 1]."""
+    def tokens_read(self, positions: Sequence[int]) -> NDArray[np.int64]:
+        """Return how many tokens of documents were read, see `training.loader.read_sums`."""
         lengths_N = self.lengths_N.clip(max=self.context_tokens)
-        steps = [int(lengths_N[self.row_ids(step)].sum()) for step in range(num_steps)]
-        return np.cumsum([0, *steps])
+        return read_sums(lengths_N, self.row_ids, positions)

@@ -11,7 +11,7 @@ Shapes: B rows of a batch, S = T+1 tokens of a row, N documents.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -191,6 +191,14 @@ class Loader:
         first = step * self.batch_rows
         return self._order.rows(np.arange(first, first + self.batch_rows, dtype=np.int64))
 
+    def tokens_read(self, positions: Sequence[int]) -> NDArray[np.int64]:
+        """Return how many tokens a model reads of the batches at some positions, see `read_sums`.
+
+        A row's last token of T+1 is only asked for.
+        """
+        lengths_R = self.plan.lengths_R.clip(max=self.context_tokens)
+        return read_sums(lengths_R, self.row_ids, positions)
+
     def facts(self) -> dict[str, float]:
         """Return how the plan fills rows, and what it leaves out: nothing but with one_per_row."""
         plan = self.plan
@@ -201,6 +209,19 @@ class Loader:
             "cut_documents": cut[0],
             "cut_tokens": cut[1],
         }
+
+
+def read_sums(
+    lengths_R: NDArray[np.int64],
+    row_ids: Callable[[int], NDArray[np.int64]],
+    positions: Sequence[int],
+) -> NDArray[np.int64]:
+    """Return how many tokens were read before each position, and after all of them: [N + 1].
+
+    ``lengths_R`` is how many are read of each row, ``row_ids`` gives the rows of a position.
+    """
+    sums = [int(lengths_R[row_ids(position)].sum()) for position in positions]
+    return np.cumsum([0, *sums], dtype=np.int64)
 
 
 def check_asked(stream: TokenStream, plan: Plan, context_tokens: int) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_contracts.errors import InputError
 from data_contracts.shards import Shard, ShardSet
-from training.loader import Loader, Rows
+from training.loader import Loader, Rows, read_sums
 from training.mixing import Mixture
 
 
@@ -43,8 +44,7 @@ class MixedLoader:
 
     def __call__(self, step: int) -> Rows:
         """Return the rows of a step, of any source at each place."""
-        places_B = np.arange(self.batch_rows, dtype=np.int64) + step * self.batch_rows
-        row_ids_B, epochs_B = self.mixture.rows(places_B)
+        row_ids_B, epochs_B = self.mixture.rows(self.places(step))
         sources_B = np.searchsorted(self.mixture.starts, row_ids_B, side="right") - 1
         tokens_BS = np.empty((self.batch_rows, self.context_tokens + 1), np.int64)
         documents_BS, asked_BS = np.empty_like(tokens_BS), np.ones(tokens_BS.shape, np.bool_)
@@ -57,6 +57,16 @@ class MixedLoader:
             if rows.asked_BS is not None:
                 asked_BS[mine_B] = rows.asked_BS
         return Rows(tokens_BS, row_ids_B, documents_BS, asked_BS, epochs_B)
+
+    def places(self, step: int) -> NDArray[np.int64]:
+        """Return the places [B] of a step in the mixture, in order."""
+        return np.arange(self.batch_rows, dtype=np.int64) + step * self.batch_rows
+
+    def tokens_read(self, positions: Sequence[int]) -> NDArray[np.int64]:
+        """Return how many tokens were read, as `Loader.tokens_read` does."""
+        lengths_R = np.concatenate([loader.plan.lengths_R for loader in self.loaders])
+        lengths_R = lengths_R.clip(max=self.context_tokens)
+        return read_sums(lengths_R, lambda step: self.mixture.rows(self.places(step))[0], positions)
 
     def facts(self) -> dict[str, float]:
         """Return how the sources' plans fill rows, as `Loader.facts` does of one."""

@@ -39,6 +39,10 @@ class Plan(Protocol):
     def num_rows(self) -> int:
         """R."""
 
+    @property
+    def lengths_R(self) -> Numbers:
+        """How many tokens each row holds, at most T+1."""
+
     def pieces(self, row: int) -> tuple[Numbers, Numbers]:
         """Return where a row's pieces start in the stream, and their lengths in tokens."""
 
@@ -54,6 +58,12 @@ class Concat:
     def num_rows(self) -> int:
         """R; a stream of one token has no row."""
         return max(0, -(-(int(self.offsets_N1[-1]) - 1) // self.context_tokens))
+
+    @property
+    def lengths_R(self) -> Numbers:
+        """T+1 for each but the last, which has what is left."""
+        left_R = int(self.offsets_N1[-1]) - np.arange(self.num_rows) * self.context_tokens
+        return np.minimum(left_R, self.context_tokens + 1)
 
     def pieces(self, row: int) -> tuple[Numbers, Numbers]:
         """Return the parts of documents that lie in a row."""
@@ -82,6 +92,12 @@ class Packed:
     def num_rows(self) -> int:
         """R."""
         return len(self.row_offsets_R1) - 1
+
+    @property
+    def lengths_R(self) -> Numbers:
+        """The sum of each row's pieces."""
+        before_P1 = np.concatenate([[0], np.cumsum(self.lengths_P)])
+        return np.diff(before_P1[self.row_offsets_R1])
 
     def pieces(self, row: int) -> tuple[Numbers, Numbers]:
         """Return views of the arrays."""

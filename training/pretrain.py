@@ -33,7 +33,7 @@ from training.config import (
 from training.derive import derived, model_of
 from training.determinism import deterministic
 from training.document_labels import DocumentLabels
-from training.guard import Incident
+from training.guard import GuardState, Incident
 from training.heldout import check_measurable
 from training.loader import TokenShards, check_shards, lineage_of, shards_fingerprint
 from training.loop import CHECKPOINTS, METRICS, OnProgress, Trained, train
@@ -63,6 +63,7 @@ class PretrainResult:
 
     ``checkpoint`` is the last one or the best, as the config chooses; ``loss``, ``scores`` and
     ``sample`` are of its step. ``best_step`` is that of the lowest held-out loss.
+    ``num_tokens`` are those that the model read, without what fills rows up or was gone back from.
     ``tokens_per_second`` is of this session and 0 if all steps had been done before. ``incidents``
     are what the guard did, over the whole run. ``packing`` is `training.loader.Loader.facts`.
     """
@@ -272,7 +273,8 @@ def result(
 ) -> PretrainResult:
     """Return the facts of a finished run, from what it wrote and what the loop measured."""
     curve = tuple(read_metrics(folder / METRICS))
-    tokens_read = assembly.tokens_read(curve[-1]["step"])
+    guard = GuardState(incidents=trained.incidents)
+    tokens_read = assembly.tokens_read([guard.position(n) for n in range(config.num_steps)])
     best = trained.best
     chosen = best.folder if best and config.choose_checkpoint == "best" else trained.checkpoint
     line = line_of(curve, chosen)

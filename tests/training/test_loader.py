@@ -22,6 +22,7 @@ from training.loader import (
     check_shards,
     shards_fingerprint,
 )
+from training.mixed_loader import MixedLoader, split_by_source
 from training.objectives import IGNORED, Causal
 
 
@@ -263,3 +264,19 @@ def test_the_fingerprint_follows_what_is_trained_on(make_shards: Callable[..., S
     ]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 6
+
+
+@pytest.mark.parametrize("packing", ["concat", "best_fit", "one_per_row"])
+def test_tokens_read_are_those_of_the_rows_without_what_fills_them_up(
+    random_shards: ShardSet, packing: str
+) -> None:
+    weights, sources = {"a": 1.0, "b": 3.0}, ["a"] * 20 + ["b"] * 40
+    split = split_by_source(random_shards, sources)
+    positions = [0, 3, 1, *range(20, 40)]
+    for loader in (
+        Loader(random_shards, 24, 4, 0, packing),
+        MixedLoader(split, weights, 24, 4, 0, packing),
+    ):
+        counts = [int((loader(n).tokens_BS[:, :-1] != PADDING).sum()) for n in positions]
+        assert loader.tokens_read(positions).tolist() == np.cumsum([0, *counts]).tolist()
+        assert sum(counts) < len(positions) * 4 * 24  # some row is filled up

@@ -22,7 +22,10 @@ from data_contracts.foreign_shards import open_foreign
 from data_contracts.shards import ShardSet
 from training.checkpoint import MODEL, OPTIMIZER, load_trained
 from training.config import LossTerms, PretrainConfig
+from training.guard import GuardState, Trouble
 from training.heldout import Scorer, score_documents
+from training.labelled_rows import LabelledRows
+from training.loader import PADDING, Loader
 from training.metrics import Progress
 from training.model_config import ModelOptions
 from training.pretrain import PretrainResult, pretrain
@@ -112,7 +115,8 @@ def test_killed_thrice_it_ends_with_the_same_bits(
 def test_the_result_tells_what_was_measured(
     random_shards: ShardSet, straight: PretrainResult, tmp_path: Path
 ) -> None:
-    assert straight.num_tokens == 12 * 4 * 16
+    read = Loader(random_shards, 16, 4, CONFIG.seed).tokens_read(range(12))
+    assert straight.num_tokens == read[12] == 12 * 4 * 16 - 8  # the epoch's last row is not full
     assert straight.num_parameters == 50 * 64 + 64 * 192 + 64 * 64 + 3 * 64 * 192 + 3 * 64
     assert straight.tokens_per_second > 0
     assert straight.precision.name == "float32"
@@ -200,6 +204,26 @@ def test_the_best_checkpoint_is_kept_and_may_be_the_model(
     found = pretrain(last, random_shards, tmp_path / "last", ignore, other)
     assert found.checkpoint.name == "step-00000012"
     assert found.best_step == best.best_step
+
+
+def test_tokens_are_those_of_the_documents_that_were_learnt_from(
+    random_shards: ShardSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_once(step: int, loss: float, norm: float, state: GuardState, _: Any) -> Any:
+        broken = step == 9 and not state.incidents
+        return Trouble(step, "loss_spike", loss, norm, 99.0) if broken else None
+
+    monkeypatch.setattr("training.loop.trouble_of", broken_once)
+    config = dataclasses.replace(CONFIG, objective="supervised", label_columns=("kind",))
+    _, labels = inputs_of(config, random_shards)
+    assert labels is not None
+    run = pretrain(config, random_shards, tmp_path / "run", ignore, labels=labels)
+    (incident,) = run.incidents
+    loader = LabelledRows(random_shards, labels.train_NL, 16, 4, config.seed)
+    learnt = [n for n in range(30) if not incident.skipped_from <= n < incident.skipped_until][:12]
+    assert learnt != list(range(12))
+    assert run.num_tokens == sum(int((loader(n).tokens_BS != PADDING).sum()) for n in learnt)
+    assert run.num_tokens != loader.tokens_read(range(12))[-1]
 
 
 def test_what_changes_no_weight_may_change(

@@ -57,7 +57,7 @@ def test_an_epoch_holds_each_labelled_document_once_cut_to_the_context(
     assert sorted(drawn[: len(labelled)]) == labelled
     assert drawn[: len(labelled)] != labelled
     assert loader.num_cut == sum(len(documents[n]) > 16 for n in labelled)
-    read = loader.tokens_read(3)
+    read = loader.tokens_read(range(3))
     assert (
         read.tolist()
         == np.cumsum(
