@@ -83,8 +83,9 @@ class TokenShards(Protocol):
 class Rows:
     """The rows of one step: ``tokens_BS`` int64, `PADDING` where there is none; their numbers [B].
 
-    ``documents_BS`` int64 numbers the documents of each row from 1, with 0 at `PADDING`; None where
-    documents are told apart by their BOS alone. ``asked_BS`` is False where a token is read but
+    ``documents_BS`` int64 numbers the documents of each row from 1 on, and what fills it up one
+    above the last, so that numbers only rise (`training.tiled_attention`); None where documents are
+    told apart by their BOS alone. ``asked_BS`` is False where a token is read but
     never a target; None: all may be. ``epochs_B`` is how often each row came before; None: that is
     not counted.
     """
@@ -131,17 +132,18 @@ class TokenStream:
         Raises InputError if one holds an id outside the vocabulary.
         """
         tokens_BS = np.full((len(row_ids_B), context_tokens + 1), PADDING, np.int64)
-        documents_BS = np.zeros_like(tokens_BS)
+        documents_BS = np.empty_like(tokens_BS)
         asked_BS = np.zeros(tokens_BS.shape, np.bool_)
         for row, tokens_S, documents_S, asked_S in zip(
             row_ids_B, tokens_BS, documents_BS, asked_BS, strict=True
         ):
-            begin = 0
+            begin, number = 0, 0
             for number, (start, length) in enumerate(zip(*plan.pieces(row), strict=True), 1):
                 own = slice(begin, begin + length)
                 self.read(start, tokens_S[own], asked_S[own])
                 documents_S[own] = number
                 begin += length
+            documents_S[begin:] = number + 1
             check_ids(tokens_S[:begin], self.vocab_size)
         return Rows(tokens_BS, row_ids_B, documents_BS, asked_BS if self.masks else None)
 

@@ -52,13 +52,16 @@ class Masked:
         row_ids_B: NDArray[np.int64],
         epochs_B: NDArray[np.int64],
     ) -> Batch:
-        """Return rows with their hidden tokens; what fills them up is nobody's document."""
+        """Return rows with their hidden tokens; what fills them up is a document of its own.
+
+        It is numbered above the others of its row, so that numbers only rise.
+        """
         seen_BT, chosen_BT = self.masker.mask(tokens_BT, row_ids_B, epochs_B)
         targets_BT = np.where(chosen_BT, tokens_BT, IGNORED)
         padding_BT = torch.from_numpy(tokens_BT == PADDING)
         return Batch(
             torch.from_numpy(seen_BT.clip(min=0)),
-            documents_BT.masked_fill(padding_BT, PADDING),
+            torch.where(padding_BT, documents_BT.amax(dim=1, keepdim=True) + 1, documents_BT),
             torch.from_numpy(targets_BT),
         )
 

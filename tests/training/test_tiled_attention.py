@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from data_contracts.shards import ShardSet
+from training.loader import PADDING, Loader
+from training.masked import Masked
+from training.masking import Masker, Pieces
+from training.model import new_model
+from training.model_config import SHAPES, ModelConfig
+from training.objectives import IGNORED, Causal, Objective
 from training.tiled_attention import Tile, TiledAttention, document_tiles, near_tiles
 
 LENGTHS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=6), min_size=1, max_size=4)
@@ -106,3 +114,40 @@ def test_numbers_and_gradients_are_those_of_a_mask() -> None:
             torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
     check()
+
+
+@pytest.mark.parametrize("objective", ["causal", "masked"])
+def test_rows_that_are_filled_up_are_cut_into_tiles(
+    random_shards: ShardSet, objective: str
+) -> None:
+    loader = Loader(random_shards, 64, 4, 0, "best_fit")
+    learnt: Objective = Causal(random_shards.bos_id)
+    if objective == "masked":
+        learnt = Masked(Masker(50, Pieces(3, (0, 1, 2)), 0.15, 0), random_shards.bos_id)
+    several = 0
+    for step in range(12):
+        batch = learnt.batch(loader(step))
+        filled_BT = torch.from_numpy(loader(step).tokens_BS[:, :-1] == PADDING)
+        assert (batch.targets[filled_BT] == IGNORED).all()
+        assert document_tiles(batch.documents_BT) is not None
+        several += int((filled_BT.any(dim=1) & (batch.documents_BT > 2).any(dim=1)).sum())
+    assert several > 10
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_fills_a_row_up_changes_no_bit_of_its_documents(shape: str) -> None:
+    config = ModelConfig(50, 2, 64, 2, 2, 128, 64, shape=shape, window_tokens=16)
+    model = new_model(config, 0).eval()
+    tokens_BT = torch.randint(3, 50, (2, 64), generator=torch.Generator().manual_seed(0))
+    documents_BT = torch.tensor([[1] * 20 + [2] * 30 + [3] * 14, [1] * 5 + [2] * 40 + [3] * 19])
+    filled_BT = documents_BT == 3
+    own_BT = ~filled_BT
+    with torch.no_grad():
+        found_BTV = model(tokens_BT, documents_BT)
+        empty_BTV = model(tokens_BT.masked_fill(filled_BT, 0), documents_BT)
+        model.compiled = True  # masks, as on a GPU, where any number apart does
+        apart = (documents_BT, documents_BT.masked_fill(filled_BT, 0))
+        masked = [model(tokens_BT, numbers_BT)[own_BT] for numbers_BT in apart]
+    assert torch.equal(empty_BTV[own_BT], found_BTV[own_BT])
+    assert torch.equal(*masked)
+    torch.testing.assert_close(found_BTV[own_BT], masked[0])
