@@ -10,7 +10,7 @@ import pyarrow as pa
 from catalog.opened import INGEST, OpenedRun
 from catalog.relations import ask, ask_rows, connect, rows_of
 from store.datasets import Dataset, Rows, manifest_name, read_dataset
-from store.runs import find_run
+from store.runs import Run
 from store.storage import Storage
 
 
@@ -61,13 +61,12 @@ def retired_ids(storage: Storage, now: Dataset, before: Dataset) -> pa.Array:
     return found["doc_id"].combine_chunks()
 
 
-def count_retired(storage: Storage, previous: str | None, dataset: Dataset) -> int:
-    """Count the documents that the previous run's dataset of this step has and this one lacks.
+def count_retired(storage: Storage, before: Run | None, dataset: Dataset) -> int:
+    """Count the documents that an earlier run's dataset of this step has and this one lacks.
 
-    0 if there is no previous run, or nothing is left of its dataset.
+    0 if there is no such run, or nothing is left of its dataset.
     """
-    run = find_run(storage, previous) if previous else None
-    record = run.step(dataset.step) if run else None
+    record = before.step(dataset.step) if before else None
     if record is None or record.dataset is None:
         return 0
     if not storage.exists(manifest_name(dataset.step, record.dataset)):

@@ -1,7 +1,7 @@
 """``runs/<run>/curated/``, ``model/``, ``taught-model/``: what a run made, for people to open.
 
 Local homes only: a bucket has no links, and `catalog.open_run` reads the same partitions there.
-``runs/<run>/retired.parquet`` lists what the run before had published and this one did not.
+``runs/<run>/retired.parquet`` lists what the last run to publish had and this one has not.
 """
 
 from __future__ import annotations
@@ -19,32 +19,34 @@ from catalog.opened import OpenedRun
 from catalog.retirements import retirements
 from data_contracts.models import DESCRIPTION, WEIGHTS
 from store.datasets import manifest_name, read_dataset
-from store.runs import Run, find_run
+from store.runs import Run
 from store.storage import Storage
 
 MODELS = {"pretrain": "model", "instruct": "taught-model"}  # folders by the step that made one
 
 
-def link_results(storage: Storage, run: Run) -> None:
-    """Link the run's curated Parquet and its models, as far as it made them, into its folder."""
+def link_results(storage: Storage, run: Run, before: Run | None) -> None:
+    """Link the run's curated Parquet and its models, as far as it made them, into its folder.
+
+    ``before`` is the run whose curated documents this one's take the place of.
+    """
     link_curated(storage, run)
     for step, name in MODELS.items():
         link_model(storage, run, step, name)
-    write_retired(storage, run)
+    write_retired(storage, run, before)
 
 
-def write_retired(storage: Storage, run: Run) -> int:
-    """List what the latest run before this one had curated and this one has not; return how many.
+def write_retired(storage: Storage, run: Run, before: Run | None) -> int:
+    """List what the run before had curated and this one has not; return how many.
 
     Nothing is written where there is no run before, or nothing to tell.
     """
-    previous = find_run(storage, run.previous) if run.previous else None
     curated = _dataset(run, "materialize")
-    if previous is None or curated == _dataset(previous, "materialize"):
+    if before is None or curated in (None, _dataset(before, "materialize")):
         return 0
-    if _is_gone(storage, previous):
+    if _is_gone(storage, before):
         return 0
-    rows = retirements(OpenedRun(storage, previous), OpenedRun(storage, run))
+    rows = retirements(OpenedRun(storage, before), OpenedRun(storage, run))
     if len(rows):
         sink = io.BytesIO()
         pq.write_table(rows, sink, compression="zstd")

@@ -35,7 +35,7 @@ from store.errors import StoreError, UsageError
 from store.graph import Graph
 from store.plan import NodePlan, plan_node
 from store.runner import Progress, Runner, StepResult
-from store.runs import Run, StepRecord, begin_run, save_run
+from store.runs import Run, StepRecord, begin_run, latest_with_steps, save_run
 from store.storage import Storage
 
 DEFAULT_HOME = "millrace-home"
@@ -85,6 +85,7 @@ class Session:
         runner: Runner,
         contracts: Mapping[str, Contract],
         planned: Mapping[str, NodePlan] | None = None,
+        before: Mapping[str, Run] | None = None,
     ) -> None:
         self.storage, self.recipe, self.order, self.run = storage, recipe, order, run
         self.graph = build_graph(recipe, order.home)
@@ -94,6 +95,7 @@ class Session:
         self.results: dict[str, CheckResult] = {}  # of the contracts held in this run, by step
         self.progress = ShownProgress(None)
         self.until: str | None = None  # the last step that may be begun now; None: all
+        self.before = dict(before or {})  # by step, the run whose dataset this one's replaces
         self._planned = dict(planned or {})
         self._forced = order.forced_steps(self.graph)
         self._runner = runner
@@ -194,7 +196,7 @@ class Session:
         rows = result.dataset.rows
         retired = 0
         if self.graph[name].step.kind == "source":
-            retired = count_retired(self.storage, self.run.previous, result.dataset)
+            retired = count_retired(self.storage, self.before.get(name), result.dataset)
         return replace(
             _record(name, "fresh", reason),
             rows_in=rows.num_in,
@@ -241,10 +243,11 @@ def open_session(
     storage.check_writable()
     prepare_kernels()
     workers = recipe.run.workers or os.cpu_count() or 1
+    before = latest_with_steps(storage, recipe.name)
     run = begin_run(storage, recipe.name, recipe.plain(), order.run)
     progress = ShownProgress(_progress)
     with Runner(storage, workers, executor, progress) as runner:
-        session = Session(storage, recipe, order, run, runner, contracts, planned)
+        session = Session(storage, recipe, order, run, runner, contracts, planned, before)
         session.progress = progress
         with _SESSIONS_LOCK:
             _SESSIONS[run.name] = session
@@ -253,7 +256,7 @@ def open_session(
             session.update(replace(session.run, baseline=baseline))
             session.take_upstream()
             yield session
-            link_results(storage, session.run)
+            link_results(storage, session.run, before.get("materialize"))
         except BaseException as error:
             state, told = ("waiting", session.waits_for) if session.waits_for else ("failed", None)
             with contextlib.suppress(StoreError):

@@ -238,3 +238,18 @@ def latest_done(storage: Storage, recipe_name: str, before: str | None = None) -
         if run.recipe_name == recipe_name and run.state == "done" and run.name != before
     ]
     return done[-1] if done else None
+
+
+def latest_with_steps(storage: Storage, recipe_name: str) -> dict[str, Run]:
+    """Return, by step, the latest finished run of a recipe that has a dataset of that step.
+
+    A run of some steps only, or one that is begun again under its name, takes nothing from what
+    the run before came to: ask this before `begin_run`.
+    """
+    return {
+        record.step: run
+        for run in list_runs(storage, skip_damaged=True)
+        if run.recipe_name == recipe_name and run.state == "done"
+        for record in run.steps
+        if record.dataset is not None
+    }

@@ -54,8 +54,8 @@ def test_retired_are_ids_that_are_gone(home: Storage) -> None:
     assert gone == sorted(doc_id("fake", f"p2.txt#{n}") for n in range(50))
     old, new = (set(run.table("ingest")["doc_id"].to_pylist()) for run in (first, second))
     assert set(gone) == old - new
-    assert count_retired(home, "first", now) == 50
-    assert count_retired(home, "second", now) == 0
+    assert count_retired(home, first.run, now) == 50
+    assert count_retired(home, second.run, now) == 0
 
 
 def test_partitions_that_both_have_are_not_read(home: Storage) -> None:
@@ -63,16 +63,15 @@ def test_partitions_that_both_have_are_not_read(home: Storage) -> None:
     shared = first.dataset("ingest").parts[0]
     assert shared in second.dataset("ingest").parts
     home.delete(shared.data_name())
-    assert count_retired(home, "first", second.dataset("ingest")) == 50
+    assert count_retired(home, first.run, second.dataset("ingest")) == 50
 
 
 def test_no_previous_run_retires_nothing(home: Storage) -> None:
-    now = open_run(home.url, "second").dataset("ingest")
+    first, now = open_run(home.url, "first").run, open_run(home.url, "second").dataset("ingest")
     assert count_retired(home, None, now) == 0
-    assert count_retired(home, "deleted", now) == 0
     for name, _, _ in list(home.list("datasets/ingest")):
         home.delete(name)
-    assert count_retired(home, "first", now) == 0
+    assert count_retired(home, first, now) == 0
 
 
 def test_an_id_that_moved_to_another_partition_is_not_retired(

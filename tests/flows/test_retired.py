@@ -71,6 +71,18 @@ def test_a_longer_text_retires_a_published_one_that_is_named(night):
     assert [row["why"] for row in retired_of(third)] == ["withdrawn"]
 
 
+def test_a_step_by_itself_or_a_name_used_again_loses_no_retirement(night):
+    write(night.folder, "monday", {"story": STORY, "other": OTHER})
+    write(night.folder, "tuesday", {"third": " ".join(sentence(n) for n in range(60, 72))})
+    night("home", "whole")
+    night("home", "step", "--only", "apply_policy")
+    (night.folder / "tuesday.jsonl").unlink()
+    again = night("home", "whole")
+    assert keys_of(again) == {"story", "other"}
+    assert [row["why"] for row in retired_of(again)] == ["withdrawn"]
+    assert again.run.step("ingest").rows_retired == 1
+
+
 def test_what_was_published_stays_where_the_recipe_pins_it(night):
     pin = ("--set", "dedupe.pin_kept=true")
     write(night.folder, "monday", {"story": STORY, "other": OTHER})

@@ -11,7 +11,7 @@ import pytest
 from store import runs
 from store.errors import UsageError
 from store.lease import Leases
-from store.runs import begin_run, find_run, new_name, save_run
+from store.runs import StepRecord, begin_run, find_run, latest_with_steps, new_name, save_run
 
 NUM_STARTS = 4
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -83,3 +83,23 @@ def test_runs_of_one_second_have_names_of_their_own(home, monkeypatch):
     first = f"toy-20260101-120000-{os.getpid()}"
     assert names == [first, f"{first}-2", f"{first}-3"]
     assert new_name("toy", home) == f"{first}-4"
+
+
+def ended(storage, name, state, datasets, recipe="toy"):
+    made = begin_run(storage, recipe, {}, name)
+    for step, dataset in datasets.items():
+        made = made.with_step(StepRecord(step, "fresh", "", *[0] * 7, 0.0, 0, dataset))
+    save_run(storage, replace(made, state=state, started_at=f"2026-01-0{name[0]}T00:00:00+00:00"))
+
+
+def test_what_a_step_replaces_is_of_the_latest_finished_run_that_has_it(storage):
+    ended(storage, "1-whole", "done", {"read": "a", "publish": "b"})
+    ended(storage, "2-only", "done", {"read": "c"})
+    ended(storage, "3-failed", "failed", {"read": "d", "publish": "e"})
+    ended(storage, "4-other", "done", {"read": "f", "publish": "g"}, "other")
+    ended(storage, "5-unread", "done", {"publish": None})
+    found = latest_with_steps(storage, "toy")
+    assert {step: run.name for step, run in found.items()} == {
+        "read": "2-only",
+        "publish": "1-whole",
+    }
