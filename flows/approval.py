@@ -210,11 +210,9 @@ def _as_read(storage: Storage, node: Node, record: StepRecord | None) -> NodePla
         return None
     with contextlib.suppress(Damaged, InputError):
         dataset = read_dataset(storage, node.name, record.dataset)
-        read = {receipt.fingerprint for receipt in dataset.parts}
-        plan = plan_node(storage, node, {})
-        parts = [part for part in plan.parts if part.task and part.task.fingerprint in read]
-        if [part.receipt for part in parts] == list(dataset.parts):
-            return replace(plan, parts=tuple(parts))
+        plan = plan_node(storage, node, {}, {receipt.key for receipt in dataset.parts})
+        if [part.receipt for part in plan.parts] == list(dataset.parts):
+            return plan
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -86,15 +86,20 @@ def plan_graph(storage: Storage, graph: Graph) -> dict[str, NodePlan]:
     return plans
 
 
-def plan_node(storage: Storage, node: Node, plans: Upstream) -> NodePlan:
+def plan_node(
+    storage: Storage, node: Node, plans: Upstream, keys: Collection[str] | None = None
+) -> NodePlan:
     """Plan one step, given the plans of the steps that it reads from.
+
+    ``keys`` leaves out all partitions but those, as if a source had no others.
 
     Raises:
         InputError: if a source cannot be listed.
         Damaged: if a receipt is not what was written, or its rows are missing or cut.
     """
     code = code_of(node.step)
-    parts = [_plan_part(storage, node, draft, code) for draft in _drafts(node, plans)]
+    drafts = (draft for draft in _drafts(node, plans) if keys is None or draft.key in keys)
+    parts = [_plan_part(storage, node, draft, code) for draft in drafts]
     check_present(storage, node.name, [part.receipt for part in parts if part.receipt])
     pending = next((name for name in node.inputs.values() if not plans[name].is_fresh()), None)
     if all(part.task is not None for part in parts):
