@@ -18,6 +18,7 @@ from pipelines.ingest.compressed import BrokenStream
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.fields import Read, decode, make_record
 from pipelines.ingest.jsonl import broken_tail, too_long
+from pipelines.ingest.line_ends import with_line_feeds
 from pipelines.ingest.lines import Line, LineFramer
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Unreadable
@@ -54,10 +55,11 @@ def _read(
     rows: Rows | None,
 ) -> Iterator[Item]:
     framer, broken = LineFramer(config.max_record_bytes), None
+    blocks = with_line_feeds(blocks_of(stream), is_quoted=rows is not None)
     parse = _Parser(place, config, _fields_of_line if rows is None else _fields_of_row)
     rows = rows or Rows(0)
     try:
-        for line in framer.lines(blocks_of(stream)):
+        for line in framer.lines(blocks):
             yield from parse.items(rows.add(line), facts)
     except BrokenStream as error:
         broken = str(error)
