@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+from pipelines.ingest.arrow_bytes import BYTES_OF_TEXT, with_bytes
 from pipelines.ingest.config import IngestConfig
-from pipelines.ingest.fields import Read, make_record
+from pipelines.ingest.fields import Read, declared, make_record
 from pipelines.ingest.jsonl import too_long
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Unreadable
@@ -128,8 +129,7 @@ def _validated(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         batch.validate()
         for column in batch.columns:  # text that is not UTF-8 is no damage yet
-            is_text = pa.types.is_string(column.type)
-            (column.view(pa.binary()) if is_text else column).validate(full=True)
+            with_bytes(column).validate(full=True)
         for start in range(0, batch.num_rows, _BATCH_ROWS):
             yield batch.slice(start, _BATCH_ROWS)
 
@@ -157,14 +157,14 @@ def _row(row: pa.RecordBatch) -> dict[str, Any] | str:
         except UnicodeDecodeError:  # of text that is not UTF-8, the bytes
             if not _is_text(column.type):
                 return f"not UTF-8 in the field {name!r}"
-            fields[name] = column.cast(pa.large_binary())[0].as_py()
+            fields[name] = with_bytes(column)[0].as_py()
         except (ValueError, OverflowError) as error:
             return f"the field {name!r} has a value of no form: {_first(error)}"
     return fields
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in BYTES_OF_TEXT
 
 
 def _of_row(
@@ -173,7 +173,7 @@ def _of_row(
     origin, key = Origin(place.uri, position, "row"), f"{place.key}#{position + 1}"
     if isinstance(fields, str):
         return Unreadable(origin, fields, b"", key)
-    text = fields.get(config.text_field)
+    text = declared(fields, config.text_field)
     raw = text[:RAW_BYTES] if isinstance(text, str | bytes) else repr(text)[:RAW_BYTES]
     raw = raw.encode("utf-8", "backslashreplace") if isinstance(raw, str) else raw
     num_bytes = len(text) if isinstance(text, bytes) else len(str(text).encode("utf-8", "replace"))

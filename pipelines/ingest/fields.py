@@ -41,7 +41,7 @@ def take_text(fields: Fields, config: IngestConfig) -> tuple[str, int]:
         ValueError: if it has none.
     """
     name, num_repairs = config.text_field, 0
-    text = _declared(fields, name)
+    text = declared(fields, name)
     if text is None and _holder(fields, name) is None:
         raise ValueError(f"no field {name!r}")
     if isinstance(text, bytes):
@@ -121,7 +121,7 @@ def _holder(fields: Fields, name: str) -> tuple[Fields, str] | None:
     return fields, name
 
 
-def _declared(fields: Fields, name: str) -> Any:
+def declared(fields: Fields, name: str) -> Any:
     """Return the field of a name, None if there is none or the recipe names none."""
     if name in fields:
         return fields[name] if name else None
@@ -156,7 +156,7 @@ def decode(data: bytes, config: IngestConfig) -> tuple[str, int]:
 
 
 def _take_id(fields: Fields, name: str) -> str | None:
-    value = _declared(fields, name)
+    value = declared(fields, name)
     if type(value) is int or (isinstance(value, str) and value):
         _drop(fields, name)
         return str(value)
@@ -164,7 +164,7 @@ def _take_id(fields: Fields, name: str) -> str | None:
 
 
 def _take_url(fields: Fields, name: str) -> str | None:
-    value = _declared(fields, name)
+    value = declared(fields, name)
     if not isinstance(value, str):
         return None
     _drop(fields, name)
@@ -173,7 +173,7 @@ def _take_url(fields: Fields, name: str) -> str | None:
 
 def _take_time(fields: Fields, name: str) -> datetime | None:
     """Take an ISO 8601 time (UTC where it names no zone); anything else stays for ``meta``."""
-    value = _declared(fields, name)
+    value = declared(fields, name)
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
         if not isinstance(time, datetime):
@@ -187,7 +187,7 @@ def _take_time(fields: Fields, name: str) -> datetime | None:
 
 def _take_labels(fields: Fields, name: str) -> dict[str, str]:
     """Take an object of scalars; null ones say nothing, anything else stays for ``meta``."""
-    labels = _declared(fields, name)
+    labels = declared(fields, name)
     if not isinstance(labels, dict) or any(isinstance(v, dict | list) for v in labels.values()):
         return {}
     _drop(fields, name)

@@ -106,6 +106,66 @@ def test_what_is_no_text_is_quarantined_by_row(ingest_folder: Ingest, kind: str)
     assert binary.texts["b.parquet#1"] == "good"
 
 
+def unchecked(kind: pa.DataType, values: list[bytes]) -> pa.Array:
+    """Return texts of a type, whatever their bytes are."""
+    as_bytes = pa.array(values, pa.large_binary() if kind == pa.large_string() else pa.binary())
+    return pa.Array.from_buffers(kind, len(values), as_bytes.buffers())
+
+
+BAD = [b"good", b"caf\xe9", b"last"]
+PLAIN = unchecked(pa.string(), BAD)
+ONE_EACH = pa.array([0, 1, 2, 3], pa.int32())
+
+
+@pytest.mark.parametrize(
+    ("column", "error"),
+    [
+        (unchecked(pa.large_string(), BAD), "byte 0xe9 at byte 3"),
+        (pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), PLAIN), "byte 0xe9 at byte 3"),
+        (pa.StructArray.from_arrays([PLAIN], ["text"]), "not UTF-8 in the field 'text'"),
+        (pa.ListArray.from_arrays(ONE_EACH, PLAIN), "not UTF-8 in the field 'text'"),
+        (pa.MapArray.from_arrays(ONE_EACH, PLAIN, PLAIN), "not UTF-8 in the field 'text'"),
+        (
+            pa.StructArray.from_arrays([pa.ListArray.from_arrays(ONE_EACH, PLAIN)], ["text"]),
+            "not UTF-8 in the field 'text'",
+        ),
+    ],
+)
+def test_bytes_that_are_no_text_cost_their_row_wherever_they_stand(
+    ingest_folder: Ingest, column: pa.Array, error: str
+) -> None:
+    found = ingest_folder({"a.arrow": stream(pa.table({"text": column}))})
+    assert [row["position"] for row in found.quarantined if error in row["error"]] == [1]
+
+
+def test_a_dictionary_of_texts_may_be_repaired(ingest_folder: Ingest) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), PLAIN)
+    data = stream(pa.table({"text": column}))
+    found = ingest_folder({"a.arrow": data}, encoding_errors="repair")
+    assert [row["text"] for row in found.rows] == ["good", "caf\ufffd", "last"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_offsets_that_lead_outside_are_damage(ingest_folder: Ingest, kind: pa.DataType) -> None:
+    size = pa.int64() if kind == pa.large_string() else pa.int32()
+    offsets = pa.array([0, 1 << 30, 2, 5], size).buffers()[1]
+    texts = pa.Array.from_buffers(kind, 3, [None, offsets, pa.py_buffer(b"hello")])
+    nested = pa.StructArray.from_arrays([texts], ["text"])
+    found = ingest_folder({"a.arrow": stream(pa.table({"page": nested}))}, text_field="page.text")
+    assert ["damaged after row 0" in row["error"] for row in found.quarantined] == [True]
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_nested_text_over_the_limit_is_quarantined(ingest_folder: Ingest, kind: str) -> None:
+    table = pa.table({"page": pa.array([{"text": "y" * 600}, {"text": "short"}])})
+    limits = {"text_field": "page.text", "max_record_bytes": 500}
+    found = ingest_folder({f"a.{kind}": PACK[kind](table)}, **limits)
+    assert [row["text"] for row in found.rows] == ["short"]
+    (row,) = found.quarantined
+    assert "600 bytes, over max_record_bytes" in row["error"]
+    assert row["raw"] == b"y" * 256
+
+
 def test_a_corrupt_page_costs_the_rows_of_its_group(ingest_folder: Ingest) -> None:
     data = bytearray(parquet(TABLE, compression="zstd", use_dictionary=False))
     group = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(1).column(0)
