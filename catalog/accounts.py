@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from catalog.relations import Relation, ask_rows, carry_out, connect, quarantined_of, rows_of
-from store.datasets import Dataset
+from store.datasets import Dataset, Receipt
 from store.step import Step
 from store.storage import Storage
 
@@ -68,7 +68,7 @@ def balance(connection: duckdb.DuckDBPyConnection) -> tuple[Tally, list[Finding]
 
 
 def check_source(storage: Storage, dataset: Dataset) -> tuple[Tally, list[Finding]]:
-    """Hold the rows of each partition against the records that its framing counted.
+    """Hold the rows of each partition, and what it passed over, against what its framing counted.
 
     Also finds ids that stand in two rows, in one partition or in two.
     """
@@ -80,19 +80,33 @@ def check_source(storage: Storage, dataset: Dataset) -> tuple[Tally, list[Findin
         rows = _counted(connection, "written")
         quarantined = _counted(connection, "quarantined")
         found = ask_rows(connection, _TWICE_SQL)
-    framed = {part.key: part.facts.get("records_framed") for part in dataset.parts}
     findings = [
-        Finding(
-            f"records were framed in partition {key!r}, {rows.get(key, 0)} became rows and "
-            f"{quarantined.get(key, 0)} were quarantined",
-            number or 0,
-        )
-        for key, number in framed.items()
-        if number != rows.get(key, 0) + quarantined.get(key, 0)
+        finding
+        for part in dataset.parts
+        for finding in _framing(part, rows.get(part.key, 0), quarantined.get(part.key, 0))
     ]
     kept, set_aside = sum(rows.values()), sum(quarantined.values())
     tally = Tally(kept + set_aside, kept, 0, set_aside)
     return tally, findings + findings_of(found)
+
+
+def _framing(part: Receipt, rows: int, quarantined: int) -> Iterator[Finding]:
+    """Yield a finding if what was framed is not the rows, the quarantined and the passed over.
+
+    Older receipts count what was passed over nowhere but by its reason.
+    """
+    framed, skipped = part.facts.get("records_framed"), part.facts.get("records_skipped", 0)
+    by_reason = sum(part.facts.get("skipped", {}).values())
+    if framed != rows + quarantined + skipped:
+        yield Finding(
+            f"records were framed in partition {part.key!r}, {rows} became rows, "
+            f"{quarantined} were quarantined and {skipped} passed over",
+            framed or 0,
+        )
+    if "records_skipped" in part.facts and skipped != by_reason:
+        yield Finding(
+            f"records were passed over in partition {part.key!r}, {by_reason} for a reason", skipped
+        )
 
 
 def taken_rows(storage: Storage, step: Step, dataset: Dataset, taken_in: Dataset) -> Relation:

@@ -12,6 +12,7 @@ import duckdb
 from catalog.clusters import CHOICE, clusters_of
 from catalog.find import Found, find_documents, find_quarantined
 from catalog.opened import CONVERSATIONS, CURATED, INGEST, OpenedRun
+from catalog.passed_over import passed_over
 from catalog.relations import ask_rows, connect, quoted
 from catalog.retirements import REMOVED
 from catalog.trace_text import format_trace
@@ -54,10 +55,7 @@ def trace(
         documents = find_documents(connection, asked, sources)
         quarantined = find_quarantined(connection, asked)
         if not documents.rows and not quarantined.rows:
-            raise NotFound(
-                f"No document or quarantined record of run {run.name} has {asked[:80]!r} as its "
-                f"id, uri, record key, url or in its text; letters count as they are written."
-            )
+            raise _not_found(opened, asked)
         traced = _Traces(connection, opened, rules or {}).of(documents)
     return {
         "run": run.name,
@@ -68,6 +66,18 @@ def trace(
         "num_quarantined": quarantined.num_found,
         "quarantined": [_readable(row) for row in quarantined.rows],
     }
+
+
+def _not_found(opened: OpenedRun, asked: str) -> NotFound:
+    if number := passed_over(opened.dataset(INGEST)).get(asked.strip()):
+        return NotFound(
+            f"{number} records of run {opened.name} were passed over as {asked.strip()!r}: they "
+            "were counted and have no row to follow."
+        )
+    return NotFound(
+        f"No document or quarantined record of run {opened.name} has {asked[:80]!r} as its "
+        f"id, uri, record key, url or in its text; letters count as they are written."
+    )
 
 
 class _Traces:

@@ -180,7 +180,8 @@ def _account(task: PartTask, output: Output, written: Written) -> Rows:
     """
     quarantined = len(output.quarantined)
     if task.step.accounts_for is None:
-        num_in = int(output.facts.get("records_framed", 0))
+        facts = output.facts
+        num_in = int(facts.get("records_framed", 0)) - int(facts.get("records_skipped", 0))
     else:
         num_in = sum(part.num_kept for part in task.inputs[task.step.accounts_for])
     kept, dropped = written.num_kept, written.num_rows - written.num_kept

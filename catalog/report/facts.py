@@ -263,6 +263,7 @@ class Data:
     length_unit: str
     quarantine_errors: dict[str, int]
     lower_block_texts: int | None
+    passed_over: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

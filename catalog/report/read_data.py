@@ -12,6 +12,7 @@ from typing import Any
 
 from catalog.funnel import StepRows, funnel
 from catalog.opened import CONVERSATIONS, CURATED, INGEST, SPLITS, OpenedRun
+from catalog.passed_over import passed_over
 from catalog.piece_use import PieceUse, read_piece_use
 from catalog.relations import ask_rows, connect, quoted
 from catalog.report.facts import Data, Side, SourceCount, Stage, TokenizerFacts
@@ -50,6 +51,7 @@ def read_data(opened: OpenedRun) -> Data | None:
             length_unit=unit,
             quarantine_errors=_errors(ask),
             lower_block_texts=tokens.get("lower_block_texts"),
+            passed_over=passed_over(opened.dataset(INGEST)),
         )
 
 

@@ -47,6 +47,7 @@ def data_view(facts: ReportFacts) -> dict[str, Any] | None:
         "lengths": _lengths(data),
         "unit": data.length_unit,
         "errors": data.quarantine_errors,
+        "passed_over": data.passed_over,
         "lower_block_texts": data.lower_block_texts,
     }
 

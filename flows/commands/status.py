@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from catalog.opened import INGEST, OpenedRun
+from catalog.passed_over import passed_over, told_of
 from catalog.status import status
-from flows.commands.context import as_table, of_run
+from flows.commands.context import Context, as_table, of_run
 from store.hints import human_bytes
 
 
@@ -34,4 +36,13 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         for s in value["steps"]
     ]
     header = ("step", "state", "in", "kept", "dropped", "quarantined", "computed", "size", "why")
-    return value, f"Run {value['run']}\n\n{as_table(rows, header)}"
+    return value, f"Run {value['run']}\n\n{as_table(rows, header)}{_passed_over(context)}"
+
+
+def _passed_over(context: Context) -> str:
+    """Return a line on what the sources hold that became no row on purpose, if they do."""
+    record = context.run.step(INGEST) if context.run else None
+    if context.run is None or record is None or record.dataset is None:
+        return ""
+    told = told_of(passed_over(OpenedRun(context.storage, context.run).dataset(INGEST)))
+    return f"\n\n{told}" if told else ""

@@ -1,9 +1,9 @@
 """The formats: each a function from one stream to records, and how streams are opened for them.
 
 A format reader yields one item for each record that it framed (of a page, what is still to be read
-of it) and raises
-``facts["records_framed"]`` by what it framed, counted apart from parsing. Where a stream breaks,
-`BrokenStream` may leave a reader; what is lost then counts as one record.
+of it) and raises ``facts["records_framed"]`` by what it framed, counted apart from parsing; what it
+passes over counts in ``facts["records_skipped"]`` too. Where a stream breaks, `BrokenStream` may
+leave a reader; what is lost then counts as one record.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.listing import shown
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import Item, Origin, Pending, Unreadable, num_records
+from pipelines.ingest.skipping import num_skipped
 from pipelines.ingest.streams import as_stream, blocks_of, scratch_of
 from pipelines.ingest.suffixes import Named, recognise
 from pipelines.ingest.tar_headers import Gap
@@ -84,7 +85,7 @@ def read_format(
 
     If a reader had counted records that the break kept it from giving, each of them is one.
     """
-    num_before, num_given = facts["records_framed"], 0
+    num_before, num_given = facts["records_framed"] - num_skipped(facts), 0
     breaks: list[BrokenStream] = []
     if name in _READ_AHEAD:
         stream = as_stream(_until_break(stream, breaks), scratch_of(stream))
@@ -95,8 +96,9 @@ def read_format(
         for error in breaks:
             raise error
     except BrokenStream as error:
-        num_owed = max(1, facts["records_framed"] - num_before - num_given)
-        facts["records_framed"] = num_before + num_given + num_owed
+        num_after = num_before + num_given + num_skipped(facts)
+        num_owed = max(1, facts["records_framed"] - num_after)
+        facts["records_framed"] = num_after + num_owed
         for _ in range(num_owed):
             yield Unreadable(Origin(place.uri, 0, "byte"), str(error), b"")
 

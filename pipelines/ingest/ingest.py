@@ -52,8 +52,8 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
 def ingest(inputs: Inputs, config: IngestConfig) -> Output:
     """Read one partition into rows of `DOCUMENTS`, in the order of its files and records.
 
-    Every record that was framed becomes a row or a quarantined row: ``facts["records_framed"]``,
-    complete once the rows were consumed, is their sum.
+    Every record that was framed becomes a row or a quarantined row, or is passed over for a reason:
+    ``facts["records_framed"]``, complete once the rows were consumed, is their sum.
 
     Raises:
         InputError: while rows are consumed, if a file is gone or is not what was listed.

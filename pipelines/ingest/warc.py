@@ -8,7 +8,6 @@ reason in ``facts["skipped"]``. ARC, the format before WARC, is not read.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -22,6 +21,7 @@ from pipelines.ingest.page import meta_json
 from pipelines.ingest.page_encoding import decode_text
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record, Unreadable
+from pipelines.ingest.skipping import Skipped, count_skipped
 from pipelines.ingest.warc_frames import BEGINS, Broken, Frame, frame_records
 
 HTML_TYPES = frozenset(("text/html", "application/xhtml+xml"))
@@ -38,10 +38,6 @@ _HTML_START = re.compile(
 )
 
 
-class _Skipped(Exception):
-    """A record that is passed over on purpose; the message is the reason it is counted under."""
-
-
 def read(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item]:
@@ -49,7 +45,7 @@ def read(
 
     A record's key is its WARC-Record-ID, else its ordinal among all records, from 1. A gzip file
     is to be given as it lies there, one member for each record. ``facts["records_framed"]`` grows
-    by the records that were framed and not passed over, ``facts["skipped"]`` by those that were.
+    by the records that were framed, ``facts["records_skipped"]`` by those that were passed over.
     """
     yield from extract_each(open_records(stream, place, config, facts))
 
@@ -58,17 +54,13 @@ def open_records(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item | Pending]:
     """Yield the documents of an archive as `read` does, web pages before they are read."""
-    skipped: Counter[str] = Counter(facts.get("skipped", {}))
     pieces = read_pieces(stream, place.uri.lower().endswith(".gz"), BEGINS)
     for ordinal, frame in enumerate(frame_records(pieces, config.max_record_bytes), 1):
         facts["records_framed"] += 1
         try:
             yield _read_frame(frame, f"{place.key}#{ordinal}", place, config)
-        except _Skipped as reason:
-            facts["records_framed"] -= 1
-            skipped[str(reason)] += 1
-    if skipped:
-        facts["skipped"] = dict(sorted(skipped.items()))
+        except Skipped as reason:
+            count_skipped(facts, reason)
 
 
 def _read_frame(
@@ -81,7 +73,7 @@ def _read_frame(
         return Unreadable(origin, error, frame.raw)
     kind = _kind(bytes(frame.data[: frame.num_header_bytes]))
     if kind not in _READ:
-        raise _Skipped(f"warc.{kind if kind in _KNOWN else 'other_type'}")
+        raise Skipped(f"warc.{kind if kind in _KNOWN else 'other_type'}")
     raw = bytes(frame.data[:RAW_BYTES])
     try:
         record = parse_record(bytes(frame.data))
@@ -122,16 +114,16 @@ def _open(
 ) -> Record | Pending:
     """Return the page or the text that a record holds."""
     if kind == "resource" and _OF_CRAWLER.match(document.url or ""):
-        raise _Skipped("warc.crawler_resource")
+        raise Skipped("warc.crawler_resource")
     status = _status(record, config) if record.is_http else None
     media_type, charset = _media_type(record, kind)
     is_unnamed = not media_type
     if not is_unnamed and media_type not in HTML_TYPES | TEXT_TYPES:
-        raise _Skipped("warc.media_type")
+        raise Skipped("warc.media_type")
     truncated = record.headers.get("WARC-Truncated")
     body = read_body(record, config.max_record_bytes, allow_cut=truncated is not None)
     if is_unnamed and not _HTML_START.match(body.data[:2048]):
-        raise _Skipped("warc.media_type")
+        raise Skipped("warc.media_type")
     known = {
         "captured_at": record.headers.get("WARC-Date"),
         "http_status": status,
@@ -148,7 +140,7 @@ def _status(record: WarcRecord, config: IngestConfig) -> int:
     if status is None:
         raise ValueError("the response has no HTTP status")
     if status not in config.http_statuses:
-        raise _Skipped("warc.http_status")
+        raise Skipped("warc.http_status")
     return int(status)
 
 

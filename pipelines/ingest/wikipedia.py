@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,15 +23,12 @@ from pipelines.ingest.extract import extract_each
 from pipelines.ingest.page import PageText
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record, Unreadable
+from pipelines.ingest.skipping import Skipped, count_skipped
 from pipelines.ingest.wikipedia_pages import Page, cut_pages
 from pipelines.ingest.wikitext import clean_wikitext
 
 _ARTICLES, _UNWANTED = "0", ("-2", "6", "14")
 _NAMESPACE = re.compile(r'<namespace key="(-?[0-9]+)"[^>]*>([^<]*)</namespace>')
-
-
-class _Skipped(Exception):
-    """A page that is passed over on purpose; the message is the reason it is counted under."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +47,8 @@ def read(
 
     An article's key is ``<dbname>:<page id>``; of several revisions, the last in the dump is read.
     Where a dump ends before its end, that is one more record, which is quarantined.
-    ``facts["records_framed"]`` grows by the pages that were framed and not passed over,
-    ``facts["skipped"]`` by those that were.
+    ``facts["records_framed"]`` grows by the pages that were framed, ``facts["records_skipped"]`` by
+    those that were passed over.
     """
     yield from extract_each(open_pages(stream, place, config, facts))
 
@@ -79,7 +75,6 @@ def open_pages(
     stream: BinaryIO, place: Place, config: IngestConfig, facts: dict[str, Any]
 ) -> Iterator[Item | Pending]:
     """Yield the articles of a dump as `read` does, before their wikitext is read."""
-    skipped: Counter[str] = Counter(facts.get("skipped", {}))
     site = read_site(b"")
     for page in cut_pages(stream, config.max_page_bytes):
         if page.ordinal == 0:
@@ -88,10 +83,8 @@ def open_pages(
         facts["records_framed"] += 1
         try:
             yield _read_page(page, site, place, config)
-        except _Skipped as reason:
-            facts["records_framed"] -= 1
-            skipped[str(reason)] += 1
-            facts["skipped"] = dict(sorted(skipped.items()))
+        except Skipped as reason:
+            count_skipped(facts, reason)
 
 
 def _read_page(page: Page, site: Site, place: Place, config: IngestConfig) -> Unreadable | Pending:
@@ -146,18 +139,18 @@ def _parse(data: bytes) -> etree._Element:
 def _wikitext(tree: etree._Element) -> tuple[str, etree._Element]:
     """Return the text of a page's last revision, and the revision."""
     if tree.find("redirect") is not None:
-        raise _Skipped("wikipedia.redirect")
+        raise Skipped("wikipedia.redirect")
     if _text(tree, "ns") not in ("", _ARTICLES):
-        raise _Skipped("wikipedia.namespace")
+        raise Skipped("wikipedia.namespace")
     revisions = tree.findall("revision")
     if not revisions:
         raise ValueError("the page has no revision")
     last = revisions[-1]
     if _text(last, "model") not in ("", "wikitext"):
-        raise _Skipped("wikipedia.model")
+        raise Skipped("wikipedia.model")
     text = last.find("text")
     if text is None or text.get("deleted") is not None:
-        raise _Skipped("wikipedia.deleted")
+        raise Skipped("wikipedia.deleted")
     if len(text):
         raise ValueError("the page's text holds an entity or an element")
     return text.text or "", last

@@ -94,7 +94,8 @@ def ingest(inputs: Inputs, config: FakeFiles) -> Output:
         "raw": b"caf\xc3\xa9 \xff broken",
     }
     table = pa.Table.from_pylist(rows, schema=DOCUMENTS)
-    return Output(table, [bad], facts={"records_framed": PART_ROWS + 1})
+    facts = {"records_framed": PART_ROWS + 3, "records_skipped": 2, "skipped": {"fake.blank": 2}}
+    return Output(table, [bad], facts=facts)
 
 
 SIGNALS = pa.schema(

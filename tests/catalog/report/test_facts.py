@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from catalog.opened import OpenedRun
-from catalog.report import ReportFacts, report_facts
+from catalog.report import ReportFacts, report_facts, write_page
 from data_contracts.errors import Damaged
 from data_contracts.tokenizer import tokenizer_of
 from store.storage import Storage
@@ -161,6 +161,8 @@ def test_a_run_that_is_only_curated_has_only_data(fake: SimpleNamespace, finishe
     assert facts.data.grouped_by == "source"
     assert facts.data.length_unit == "words"
     assert facts.data.quarantine_errors == {"not UTF-8: byte 0xff": 3}
+    assert facts.data.passed_over == {"fake.blank": 6}
+    assert '<th scope="row">fake.blank</th><td>6</td>' in write_page(facts)
     assert [side.num_tokens for side in facts.data.sides] == [None, None]
     assert all(stage.num_bytes is None for stage in facts.data.stages)
 

@@ -59,6 +59,13 @@ def quarantine_lost(planted: Planted) -> Sequence[str]:
     return [lost["part"], "quarantined=1"]
 
 
+@defect("documents", "records_conserved", 4)
+def passed_over_and_not_told(planted: Planted) -> Sequence[str]:
+    framed = planted.facts()["records_framed"]
+    planted.tell(0, records_framed=framed + 7, records_skipped=3)
+    return [planted.view(PARTITIONS)[0]["part"], "passed_over=3"]
+
+
 @defect("documents", "records_conserved", 333)
 def framing_not_told(planted: Planted) -> Sequence[str]:
     planted.view(PARTITIONS)[1]["facts"] = "{}"

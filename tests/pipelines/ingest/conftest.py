@@ -24,6 +24,7 @@ class Ingested:
     rows: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     framed: int = 0
+    skipped: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -31,7 +32,7 @@ class Ingested:
         return {row["record_key"]: row["text"] for row in self.rows}
 
     def assert_conserved(self) -> None:
-        assert self.framed == len(self.rows) + len(self.quarantined)
+        assert self.framed == len(self.rows) + len(self.quarantined) + self.skipped
         ids = [row["doc_id"] for row in self.rows + self.quarantined if row["doc_id"]]
         assert len(ids) == len(set(ids))
 
@@ -49,6 +50,7 @@ def read_source(config: IngestConfig) -> Ingested:
         found.rows += table.to_pylist()
         found.quarantined += output.quarantined
         found.framed += output.facts["records_framed"]
+        found.skipped += output.facts.get("records_skipped", 0)
         found.facts |= output.facts
     found.assert_conserved()
     return found
