@@ -159,8 +159,9 @@ def _finished(page: Pending, read: _Read) -> Item:
 
 def _record(page: Pending, read: PageText) -> Record:
     page.record.text, page.record.num_repairs = read.text, read.num_repairs
-    found = {"encoding": read.encoding, "title": read.title}
-    page.record.meta = meta_json(found | page.known)
+    found = {"encoding": read.encoding, "title": read.title, "language": read.language}
+    said = {name: value for name, value in found.items() if value is not None}
+    page.record.meta = meta_json(page.known | said)
     return page.record
 
 

@@ -18,7 +18,7 @@ from pipelines.ingest.repeated_keys import SETTING, set_aside_repeated
 from pipelines.ingest.rows import Item
 from store.step import Inputs, Output, SourcePart, Step
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)

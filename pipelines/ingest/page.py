@@ -9,6 +9,7 @@ from html import unescape
 from typing import Any, BinaryIO
 
 from pipelines.ingest.config import IngestConfig
+from pipelines.ingest.languages import language_of_page
 from pipelines.ingest.page_encoding import decode_page
 from pipelines.kernels.page_shape import page_shape
 
@@ -21,12 +22,16 @@ _TITLE_WITHIN_CHARS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """What was read of a page: ``num_repairs`` counts U+FFFD that decoding put in."""
+    """What was read of a page: ``num_repairs`` counts U+FFFD that decoding put in.
+
+    ``language`` is what the page itself declares.
+    """
 
     text: str
     encoding: str | None = None
     title: str | None = None
     num_repairs: int = 0
+    language: str | None = None
 
 
 def read_page(data: bytes, charset: str | None, config: IngestConfig) -> PageText:
@@ -41,7 +46,8 @@ def read_page(data: bytes, charset: str | None, config: IngestConfig) -> PageTex
     is_utf8 = decoded.codec == "utf-8" and not decoded.num_repairs
     _check_shape(data if is_utf8 else decoded.text.encode("utf-8", "replace"), config)
     text = extract_text(decoded.text, config.extractor)
-    return PageText(text, decoded.codec, _title(decoded.text), decoded.num_repairs)
+    title, language = _title(decoded.text), language_of_page(decoded.text)
+    return PageText(text, decoded.codec, title, decoded.num_repairs, language)
 
 
 def extract_text(html: str, extractor: str) -> str:

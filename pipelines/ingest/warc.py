@@ -17,6 +17,7 @@ from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.extract import extract_each, pending_page
 from pipelines.ingest.gzip_members import read_pieces
 from pipelines.ingest.http_body import Body, parse_record, read_body
+from pipelines.ingest.languages import declared_language
 from pipelines.ingest.page import meta_json
 from pipelines.ingest.page_encoding import decode_text
 from pipelines.ingest.place import Place
@@ -127,12 +128,20 @@ def _open(
     known = {
         "captured_at": record.headers.get("WARC-Date"),
         "http_status": status,
+        "language": _language(record),
         "truncated": truncated or ("unspecified" if body.is_cut else None),
         "warc_type": kind,
     }
     if is_unnamed or media_type in HTML_TYPES:
         return pending_page(document, body.data, charset, known, config)
     return _open_text(document, body, charset, known, config)
+
+
+def _language(record: WarcRecord) -> str | None:
+    """Return the language that the response declares, else the one that the crawler found."""
+    said = record.http_headers.get("Content-Language") if record.http_headers else None
+    found = record.headers.get("WARC-Identified-Content-Language")
+    return declared_language(said) or declared_language(found)
 
 
 def _status(record: WarcRecord, config: IngestConfig) -> int:

@@ -20,6 +20,7 @@ from lxml import etree
 
 from pipelines.ingest.config import IngestConfig
 from pipelines.ingest.extract import extract_each
+from pipelines.ingest.languages import declared_language
 from pipelines.ingest.page import PageText
 from pipelines.ingest.place import Place
 from pipelines.ingest.rows import RAW_BYTES, Item, Origin, Pending, Record, Unreadable
@@ -28,6 +29,7 @@ from pipelines.ingest.wikipedia_pages import Page, cut_pages
 from pipelines.ingest.wikitext import clean_wikitext
 
 _ARTICLES, _UNWANTED = "0", ("-2", "6", "14")
+_LANGUAGE = re.compile(r'<mediawiki\b[^>]*\sxml:lang="([^"]*)"')
 _NAMESPACE = re.compile(r'<namespace key="(-?[0-9]+)"[^>]*>([^<]*)</namespace>')
 
 
@@ -38,6 +40,7 @@ class Site:
     name: str
     base_url: str
     unwanted: frozenset[str]
+    language: str | None = None
 
 
 def read(
@@ -60,7 +63,13 @@ def read_site(head: bytes) -> Site:
     names.update((html.unescape(name).lower(), key) for key, name in _NAMESPACE.findall(text))
     unwanted = {name for name, key in names.items() if key in _UNWANTED}
     base = _between(text, "base").rpartition("/")[0]
-    return Site(_between(text, "dbname"), f"{base}/" if base else "", frozenset(unwanted))
+    language = _LANGUAGE.search(text)
+    return Site(
+        name=_between(text, "dbname"),
+        base_url=f"{base}/" if base else "",
+        unwanted=frozenset(unwanted),
+        language=declared_language(language[1]) if language else None,
+    )
 
 
 _ENGLISH_NAMES = {"file": "6", "image": "6", "media": "-2", "category": "14"}
@@ -108,7 +117,7 @@ def _read_page(page: Page, site: Site, place: Place, config: IngestConfig) -> Un
         published_at=_time(_text(revision, "timestamp")),
         labels=place.labels,
     )
-    known = {"title": title, "revision": _text(revision, "id")}
+    known = {"title": title, "revision": _text(revision, "id"), "language": site.language}
     return Pending(record, read_wikitext, (wikitext, site.unwanted), known, len(wikitext))
 
 

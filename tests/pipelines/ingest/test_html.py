@@ -35,6 +35,10 @@ def test_a_file_is_one_record_of_its_main_text() -> None:
     )
     assert item.text.count("The wheel turns in the café.") == 9
     assert json.loads(item.meta or "") == {"encoding": "utf-8", "title": "Mill"}
+    named = read_one(
+        PAGE.format("<p>Le moulin.</p>" * 9).replace("<html", "<html lang=fr").encode()
+    )
+    assert json.loads(named.meta or "")["language"] == "fr"
 
 
 def test_bytes_that_cannot_be_decoded_are_quarantined_or_repaired() -> None:

@@ -55,6 +55,26 @@ def test_the_text_of_wet_is_taken_as_it_stands() -> None:
     assert (item.text, item.key) == ("Ligne\nété", "urn:uuid:1")
 
 
+@pytest.mark.parametrize(
+    ("headers", "tag", "language"),
+    [
+        ((b"Content-Language: de",), b'<html lang="nb">', "nb"),
+        ((b"Content-Language: de",), b"<html>", "de"),
+        ((b"Content-Language: d\x01e",), b"<html>", "nld"),
+        ((), b'<html lang="">', "nld"),
+    ],
+)
+def test_the_declared_language_stands_in_meta(
+    headers: tuple[bytes, ...], tag: bytes, language: str
+) -> None:
+    found = b"WARC-Identified-Content-Language: nld"
+    body = page(1).replace(b"<html>", tag)
+    (item,), _ = read_all(record(response(body, *headers), "response", 1, found))
+    assert json.loads(item.meta or "")["language"] == language
+    (item,), _ = read_all(record(b"Goedendag", "conversion", 1, found))
+    assert json.loads(item.meta or "")["language"] == "nld"
+
+
 def test_plain_text_is_read_in_its_charset() -> None:
     kind = b"Content-Type: text/plain; charset=iso-8859-1"
     (item,), _ = read_all(record(response("<meta charset=utf-8> été".encode("latin-1"), kind)))
@@ -146,6 +166,7 @@ def test_damage_in_the_middle_leaves_the_rest() -> None:
 def test_real_archives_are_accounted_for_to_the_last_record(shared_data: Path) -> None:
     root = shared_data / "web-archives"
     totals: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
     num_files = 0
     for path in sorted(root.rglob("*")):
         if path.is_dir() or path.name.endswith((".cdx", ".cdxj", ".cdx.gz")):
@@ -157,9 +178,12 @@ def test_real_archives_are_accounted_for_to_the_last_record(shared_data: Path) -
         num_records = len(re.findall(rb"(?m)^WARC/1\.[01]\s*$", plain)) or 1  # an ARC file is one
         assert len(items) + sum(facts.get("skipped", {}).values()) == num_records, uri
         totals += Counter(facts.get("skipped", {}))
+        metas = [json.loads(item.meta or "{}") for item in items if isinstance(item, Record)]
+        languages += Counter(meta["language"] for meta in metas if "language" in meta)
         totals["rows"] += sum(isinstance(item, Record) for item in items)
         totals["quarantined"] += sum(isinstance(item, Unreadable) for item in items)
         num_files += 1
     assert num_files == 43
     assert totals["warc.revisit"] == 139 + 3  # warcio counts 139, and stops early in five files
     assert (totals["rows"], totals["quarantined"]) == (75, 15)
+    assert languages == {"en": 30, "en-US": 4, "an": 2, "en-us": 2, "spa": 2}

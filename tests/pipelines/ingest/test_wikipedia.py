@@ -51,7 +51,11 @@ def test_an_article_is_a_document_with_what_the_dump_knows() -> None:
     assert (item.text, item.key) == ("Die Mühle.", "dewiki:7")
     assert item.url == "https://de.wikipedia.org/wiki/M%C3%BChle_7"
     assert item.published_at == datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)
-    assert json.loads(item.meta or "") == {"revision": "97", "title": "Mühle 7"}
+    assert json.loads(item.meta or "") == {
+        "language": "de",
+        "revision": "97",
+        "title": "Mühle 7",
+    }
     assert item.origin.position == xml.encode().index(b"<page>")
     assert facts == {"records_framed": 1}
 
@@ -156,6 +160,9 @@ def test_real_dumps_are_accounted_for_to_the_last_page(shared_data: Path) -> Non
         assert len(items) + sum(skipped.values()) == xml.count(b"<page>")
         assert all(isinstance(item, Record) for item in items)
         num_rows += len(items)
+        declared = re.findall(rb'<mediawiki [^>]*xml:lang="([a-z]+)"', xml)
+        metas = [json.loads(item.meta or "") for item in items if isinstance(item, Record)]
+        assert {meta["language"] for meta in metas} == {declared[0].decode()}
         num_redirects += skipped.get("wikipedia.redirect", 0)
         texts += [item.text for item in items]
     assert (num_rows, num_redirects) == (111, 100)
