@@ -138,6 +138,11 @@ def _inflated(source: Readable, suffix: str, limits: Limits) -> Iterator[bytes]:
 
 
 def _damaged(num_in: int, error: Exception) -> BrokenStream:
+    if "requires too much memory" in str(error):
+        return BrokenStream(
+            "the frame of Zstandard needs a window of over 128 MiB; compress the file again with "
+            "`zstd --long=27` or less"
+        )
     return BrokenStream(f"damaged before byte {num_in} of the compressed file ({error})")
 
 

@@ -38,7 +38,7 @@ def no_text(planted: Planted) -> Sequence[str]:
     return [planted.rows[5]["doc_id"]]
 
 
-@defect("documents", "documents_read")
+@defect("documents", "documents_read", also=["something_read"])
 def nothing_read(planted: Planted) -> Sequence[str]:
     planted.rows.clear()
     for number in range(3):
@@ -81,6 +81,13 @@ def some_quarantined(planted: Planted) -> Sequence[str]:
 @defect("documents", "not_mostly_quarantined", also=["few_quarantined"])
 def many_quarantined(planted: Planted) -> Sequence[str]:
     planted.view(PARTITIONS)[0]["quarantined"] = 300
+    return ["file-0.jsonl", "empty text", "records=1"]
+
+
+@defect("documents", "something_read")
+def source_all_quarantined(planted: Planted) -> Sequence[str]:
+    planted.tell(0, source="other")
+    planted.view(PARTITIONS)[0] |= {"kept": 0, "quarantined": 3, "num_in": 3}
     return ["file-0.jsonl", "empty text", "records=1"]
 
 

@@ -47,6 +47,14 @@ def test_files_of_the_usual_tools_are_read(suffix: str, tool: list[str]) -> None
     assert content(run(tool, b"") + packed, suffix) == TEXT
 
 
+def test_a_window_that_is_too_large_says_what_to_do() -> None:
+    large = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    engine = zstandard.ZstdCompressor(compression_params=large).compressobj()
+    packed = engine.compress(TEXT) + engine.flush()
+    with pytest.raises(BrokenStream, match=r"over 128 MiB; compress .* `zstd --long=27`"):
+        content(packed, ".zst")
+
+
 def test_gzip_padded_with_zeros_is_whole() -> None:
     assert content(gzip.compress(TEXT) + bytes(5000), ".gz") == TEXT
 
