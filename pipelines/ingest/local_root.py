@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pipelines.ingest.streams import as_stream
 from store.step import SourceFile, SourcePart
 
 _GLOB = re.compile(r"[*?\[]")
-_A_RUN = "runs/*/run.json"
+_A_RUN, _OF_A_RUN = "runs/*/run.json", {"name", "recipe", "steps", "flow_runs"}
 
 
 class LocalRoot:
@@ -45,9 +46,10 @@ class LocalRoot:
     def walk(self) -> Iterator[tuple[str, bool]]:
         """Yield the relative path of each thing that is no folder, and whether it is a file.
 
-        Hidden files and folders (``.name``) and homes of runs are left out; links that lead
-        elsewhere are no files. Of a file alone, nothing else in its folder is looked at, and if its
-        name is a link, that is followed wherever it leads.
+        Hidden files and folders (``.name``) are left out. A home of runs is named, as a folder that
+        is no file, and left out; links that lead elsewhere are no files. Of a file alone, nothing
+        else in its folder is looked at, and if its name is a link, that is followed wherever it
+        leads.
         """
         if self._only is not None:
             yield self._only.name, self._only.is_file()
@@ -85,6 +87,7 @@ class LocalRoot:
             prefix = stack.pop()
             try:
                 if is_home(self.folder / prefix):
+                    yield prefix or "./", False
                     continue
                 for entry in list(os.scandir(self.folder / prefix)):
                     if entry.name.startswith("."):
@@ -100,9 +103,19 @@ class LocalRoot:
 def is_home(folder: Path) -> bool:
     """Return whether a folder is a home of runs, which may lie within a source and is none of it.
 
-    Its records change while they would be read.
+    Its records change while they would be read. It holds the record of a run; what trackers of
+    experiments keep under such a name is none.
     """
-    return any(folder.glob(_A_RUN))
+    return any(_is_record(path) for path in folder.glob(_A_RUN))
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    is_ours = isinstance(value, dict) and value.keys() >= _OF_A_RUN
+    return is_ours and value["name"] == path.parent.name
 
 
 def _split_glob(path: Path) -> tuple[Path, str]:

@@ -25,7 +25,9 @@ from pipelines.ingest.config import ENCODING_ERRORS, IngestConfig
 from pipelines.ingest.files import IGNORED
 from pipelines.ingest.ingest import STEP
 from pipelines.ingest.suffixes import COMPRESSIONS
+from store.runs import begin_run
 from store.step import Inputs
+from store.storage import Storage
 
 Ingest = Callable[..., Any]
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -438,12 +440,22 @@ def test_a_home_within_the_source_is_no_source(tmp_path: Path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "notes.txt").write_text("a folder may be called so")
-    run = tmp_path / "home" / "runs" / "first"
-    run.mkdir(parents=True)
-    (run / "run.json").write_text("{}")
+    begin_run(Storage(str(tmp_path / "home")), "my-text", {}, "first")
     (tmp_path / "home" / "texts.jsonl").write_text('{"text": "of a run"}')
     parts = STEP.list_parts(config_of(tmp_path))
     assert sorted(file.path for part in parts for file in part.files) == [
         "a.txt",
+        "home/",
         "runs/notes.txt",
     ]
+
+
+@pytest.mark.parametrize("record", ["{}", "[]", "{", '{"name": "other", "steps": 3}'])
+def test_a_folder_that_is_like_a_home_is_read(ingest_folder: Ingest, record: str) -> None:
+    found = ingest_folder({"crawl/runs/exp/run.json": record.encode(), "crawl/a.txt": b"text"})
+    assert "crawl/a.txt" in found.texts
+    assert {row["uri"] for row in found.rows + found.quarantined} <= {
+        "crawl/a.txt",
+        "crawl/runs/exp/run.json",
+    }
+    assert found.facts.get("num_files_ignored", 0) == 0
