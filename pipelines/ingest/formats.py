@@ -72,8 +72,8 @@ FORMATS: dict[str, Reader] = {
 _READ_AHEAD = ("warc",)
 # Whose version changes rows of a format, and of an archive, which may hold any.
 LIBRARIES: dict[str, tuple[str, ...]] = {
-    "html": ("lxml", "resiliparse", "trafilatura"),
-    "warc": ("fastwarc", "lxml", "resiliparse", "trafilatura"),
+    "html": ("justext", "lxml", "resiliparse", "trafilatura"),  # trafilatura asks justext
+    "warc": ("fastwarc", "justext", "lxml", "resiliparse", "trafilatura"),
     "wikipedia": ("lxml", "mwparserfromhell"),
 }
 

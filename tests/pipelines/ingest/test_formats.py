@@ -115,6 +115,11 @@ def test_versions_of_libraries_count_where_they_read(tmp_path: Path) -> None:
     (tmp_path / "c.zip").write_bytes(b"x")
     config = IngestConfig("files", path=str(tmp_path), max_bundle_file_bytes=1)
     counted = {part.key: part.settings for part in STEP.list_parts(config)}
-    assert set(counted["a.html"]["libraries"]) == {"lxml", "resiliparse", "trafilatura"}
+    assert set(counted["a.html"]["libraries"]) == {
+        "justext",
+        "lxml",
+        "resiliparse",
+        "trafilatura",
+    }
     assert "mwparserfromhell" in counted["c.zip"]["libraries"]
     assert counted["b.txt"] == {}
