@@ -21,7 +21,8 @@ from store.identity import TableDigest
 
 ROW_GROUP_ROWS = 16_384
 ROW_GROUP_BYTES = 64 << 20
-_SAMPLE_ROWS = 512  # of the first row group: over half of a column's values differ = no dictionary
+# Of the first row group: over half of a column's values differ = no dictionary; of few it stays.
+_SAMPLE_ROWS, _MIN_SAMPLE_VALUES = 512, 64
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _repeating(group: pa.Table) -> list[str]:
 
 def _is_varied(column: pa.ChunkedArray) -> bool:
     values = column.drop_null().to_pylist()
-    return 2 * len(set(values)) > len(values)
+    return len(values) >= _MIN_SAMPLE_VALUES and 2 * len(set(values)) > len(values)
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:

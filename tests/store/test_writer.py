@@ -76,6 +76,24 @@ def test_texts_that_rarely_repeat_have_no_dictionary(path):
     assert pq.read_table(path).equals(table)
 
 
+def dictionaries(path):
+    """Return whether the first column has a dictionary, row group by row group."""
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return [group.column(0).has_dictionary_page for group in groups]
+
+
+@pytest.mark.parametrize(("num_first", "has"), [(1, True), (63, True), (64, False)])
+def test_few_values_do_not_take_a_dictionary_from_all_others(path, num_first, has):
+    schema = pa.schema([("reason", pa.string()), ("part_key", pa.string())])
+    reasons = [f"reason-{n}" for n in range(num_first)] + ["reason-0"] * 500
+    keys = ["a"] * num_first + ["b"] * 500
+    table = pa.table({"reason": reasons, "part_key": keys}, schema=schema)
+    write_rows(table, schema, path, "part_key")
+    assert dictionaries(path) == [has, has]
+    assert pq.read_table(path).equals(table)
+
+
 def test_no_rows_are_a_file_with_a_schema(path):
     for rows in ([], NUMBERS.empty_table(), [pa.record_batch([pa.array([], pa.int64())], NUMBERS)]):
         written = write_rows(rows, NUMBERS, path, "n")
