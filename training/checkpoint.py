@@ -19,7 +19,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,19 @@ from training.model import Transformer
 from training.model_config import ModelConfig
 from training.optim import load_optimizer_tensors, optimizer_tensors
 
-FORMAT = 1
+FORMAT = 2
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _GENERATOR = "generator:"
 _NAME = re.compile(r"step-(\d{8,})")
 _PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best score on held-out text up to a checkpoint, lower is better, and its step."""
+
+    step: int
+    score: float
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,8 @@ class Checkpoint:
 
     ``carried`` are plain values that the loop goes on with: what its guard knows, and with it the
     place in the data. ``damaged`` names newer checkpoints that could not be used, each with its
-    reason. ``score`` is what the model was worth on held-out text, lower is better, None where it
-    was not evaluated.
+    reason. ``best`` tells which checkpoint of the run is the best so far, None where none has been
+    evaluated.
     """
 
     folder: Path
@@ -55,7 +63,7 @@ class Checkpoint:
     settings: Mapping[str, Any]
     carried: Mapping[str, Any] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
-    score: float | None = None
+    best: Best | None = None
 
 
 def save_checkpoint(
@@ -66,7 +74,7 @@ def save_checkpoint(
     settings: Mapping[str, Any],
     keep_last: int,
     carried: Mapping[str, Any] | None = None,
-    score: float | None = None,
+    best: Best | None = None,
     lineage: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint under ``root``, delete all but the last few and the best; return it.
@@ -90,63 +98,40 @@ def save_checkpoint(
         "step": step,
         "settings": settings,
         "carried": carried or {},
-        "score": score,
+        "best": asdict(best) if best else None,
         "lineage": lineage or {},
         "digests": digests,
     }
     (partial / STATE).write_text(json.dumps(state, indent=1, sort_keys=True))
     for name in (MODEL, OPTIMIZER, STATE, ""):
         flush(partial / name)
-    final = root / f"step-{step:08d}"
+    final = checkpoint_folder(root, step)
     shutil.rmtree(final, ignore_errors=True)  # damaged, or we would have gone on from it
     partial.rename(final)
     flush(root)
-    remove_old(root, keep_last)
+    remove_old(root, keep_last, best)
     return final
 
 
-def remove_old(root: Path, keep_last: int) -> None:
+def remove_old(root: Path, keep_last: int, best: Best | None) -> None:
     """Delete all checkpoints but the last few and the best."""
-    best = next(iter(by_score(root)), None)
     for old in checkpoint_folders(root)[keep_last:]:
-        if old != best:
+        if best is None or step_of(old) != best.step:
             shutil.rmtree(old)
 
 
-def by_score(root: Path) -> list[Path]:
-    """Return the folders of checkpoints with a score, the best first; of equals the earliest."""
-    scored = [(score_of(folder), folder) for folder in reversed(checkpoint_folders(root))]
-    known = [(score, folder) for score, folder in scored if score is not None]
-    return [folder for _, folder in sorted(known, key=lambda pair: pair[0])]
-
-
-def score_of(folder: Path) -> float | None:
-    """Return the score that a checkpoint's folder tells, unverified; None if it tells none."""
-    try:
-        return float(json.loads((folder / STATE).read_bytes())["score"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def best_checkpoint(root: Path) -> Checkpoint | None:
-    """Return the checkpoint of the lowest score that is whole; None if there is none with one."""
-    for folder in by_score(root):
-        try:
-            return read_checkpoint(folder)
-        except Damaged:
-            continue
-    return None
-
-
-def newest_checkpoint(root: Path) -> Checkpoint | None:
+def newest_checkpoint(root: Path, needs_best: bool = False) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, or None where there is none at all.
 
-    Raises Damaged if there are some and none is whole.
+    If the run ``needs_best``, one whose best checkpoint is lost is of no use either: only from
+    before that one the best is found again. Raises Damaged if there are some and none is of use.
     """
     damaged: list[str] = []
     for folder in checkpoint_folders(root):
         try:
             found = read_checkpoint(folder)
+            if needs_best:
+                check_best(found)
         except Damaged as error:
             damaged.append(str(error))
         else:
@@ -156,23 +141,41 @@ def newest_checkpoint(root: Path) -> Checkpoint | None:
     return None
 
 
+def check_best(found: Checkpoint) -> None:
+    """Raise Damaged if the best checkpoint that one tells of is damaged, or not there."""
+    if found.best is None or found.best.step == found.step:
+        return
+    try:
+        read_checkpoint(checkpoint_folder(found.folder.parent, found.best.step))
+    except (Damaged, NotFound) as error:
+        raise Damaged(f"checkpoint {found.folder} has lost the best before it: {error}") from error
+
+
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Return one checkpoint after checking both files' digests; raises Damaged or NotFound."""
     if not folder.is_dir():
         raise NotFound(f"there is no checkpoint {folder}; name a folder step-NNNNNNNN")
     try:
         state = json.loads((folder / STATE).read_bytes())
-        version, step, digests = state["format"], int(state["step"]), dict(state["digests"])
+        check_format(folder, state["format"])
+        step, digests = int(state["step"]), dict(state["digests"])
         settings, carried = dict(state["settings"]), dict(state.get("carried", {}))
-        score = state.get("score")
+        best = Best(**state["best"]) if state["best"] else None
         wrong = [name for name in (MODEL, OPTIMIZER) if file_digest(folder / name) != digests[name]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"checkpoint {folder} cannot be read ({error!r}); delete it") from error
-    if version != FORMAT:
-        raise UsageError(f"checkpoint {folder} has format {version}, this code reads {FORMAT}")
     if wrong:
         raise Damaged(f"{wrong[0]} of checkpoint {folder} is not what was written; delete it")
-    return Checkpoint(folder, step, settings, carried, score=score)
+    return Checkpoint(folder, step, settings, carried, best=best)
+
+
+def check_format(folder: Path, version: int) -> None:
+    """Raise UsageError if a checkpoint was written in another format than this code's."""
+    if version != FORMAT:
+        raise UsageError(
+            f"checkpoint {folder} has format {version}, this code reads {FORMAT}; delete the "
+            "folder of its run to train again, or go on with the code that wrote it"
+        )
 
 
 def load_weights(checkpoint: Checkpoint, model: nn.Module) -> None:
@@ -245,6 +248,11 @@ def restore_generators(states: Mapping[str, Tensor]) -> None:
 def checkpoint_folders(root: Path) -> list[Path]:
     """Return the folders of checkpoints under a folder, the newest first, whole or not."""
     return sorted(_numbered(root), key=step_of, reverse=True)
+
+
+def checkpoint_folder(root: Path, step: int) -> Path:
+    """Return where the checkpoint of a step lies under a folder."""
+    return root / f"step-{step:08d}"
 
 
 def step_of(folder: Path) -> int:

@@ -139,8 +139,9 @@ class Plan:
     """How long and how often. ``evaluate_every_steps`` None: only after the last step.
 
     ``micro_batch_rows`` rows go through the model at once; it bounds memory and, but for rounding,
-    changes nothing. Without a ``guard`` the run stops where training breaks. Raises UsageError for
-    numbers that make no plan.
+    changes nothing. Without a ``guard`` the run stops where training breaks. ``choose_checkpoint``
+    is what becomes of the run, ``last`` or ``best``: the best is needed whole, or found again.
+    Raises UsageError for numbers that make no plan.
     """
 
     num_steps: int
@@ -151,6 +152,7 @@ class Plan:
     evaluate_every_steps: int | None = None
     log_every_steps: int = 10
     guard: GuardConfig | None = None
+    choose_checkpoint: str = "last"
 
     def __post_init__(self) -> None:
         check_finite(self)
@@ -369,4 +371,5 @@ def loop_plan(config: PretrainConfig) -> Plan:
         evaluate_every_steps=config.evaluate_every_steps,
         log_every_steps=config.log_every_steps,
         guard=config.guard if config.guard.max_incidents else None,
+        choose_checkpoint=config.choose_checkpoint,
     )

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from data_contracts.errors import MillraceError, UsageError
 from training.checkpoint import (
+    Best,
     Checkpoint,
-    best_checkpoint,
-    by_score,
+    checkpoint_folder,
     newest_checkpoint,
     resume,
     save_checkpoint,
-    score_of,
 )
 from training.config import Plan
 from training.guard import GuardState, Incident, Trouble, incident_of, state_of, trouble_of
@@ -45,7 +44,7 @@ class NotFinite(MillraceError):
 class Trained:
     """How a run ended: where, after how many steps of this session, and what it met on the way.
 
-    ``best`` is the checkpoint of the best score, None where nothing was scored.
+    ``best`` is the folder of the checkpoint with the best score, None where nothing was scored.
     """
 
     checkpoint: Path
@@ -55,12 +54,15 @@ class Trained:
     waiting_ratio: float
     damaged_checkpoints: tuple[str, ...]
     incidents: tuple[Incident, ...] = ()
-    best: Checkpoint | None = None
+    best: Path | None = None
 
 
 @dataclass
 class Session:
-    """A run between two steps: steps done, what its guard knows, what it writes and measures."""
+    """A run between two steps: steps done, what its guard knows, what it writes and measures.
+
+    ``best`` is known to the rank that evaluates; ``damaged`` are the checkpoints passed over.
+    """
 
     parts: Parts
     plan: Plan
@@ -68,6 +70,8 @@ class Session:
     step: int
     guard: GuardState
     metrics: MetricsFile
+    best: Best | None = None
+    damaged: tuple[str, ...] = ()
     meter: Meter = field(default_factory=Meter)
 
 
@@ -79,7 +83,7 @@ def train(parts: Parts, plan: Plan, folder: Path, on_progress: OnProgress) -> Tr
     up, UsageError if the folder holds a run with other settings, and Damaged if none of its
     checkpoints is whole.
     """
-    session, damaged = open_session(parts, plan, folder)
+    session = open_session(parts, plan, folder)
     resumed_from_step = session.step
     parts.model.train()
     begun: list[Begun] = []
@@ -92,31 +96,33 @@ def train(parts: Parts, plan: Plan, folder: Path, on_progress: OnProgress) -> Tr
             begun = []
     parts.ranks.wait()  # the last checkpoint is there
     return Trained(
-        checkpoint=folder / CHECKPOINTS / f"step-{plan.num_steps:08d}",
+        checkpoint=checkpoint_folder(folder / CHECKPOINTS, plan.num_steps),
         resumed_from_step=resumed_from_step,
         num_parameters=sum(parameter.numel() for parameter in parts.model.parameters()),
         tokens_per_second=session.meter.tokens_per_second,
         waiting_ratio=session.meter.waiting_ratio,
-        damaged_checkpoints=damaged,
+        damaged_checkpoints=session.damaged,
         incidents=session.guard.incidents,
-        best=best_checkpoint(folder / CHECKPOINTS),
+        best=checkpoint_folder(folder / CHECKPOINTS, session.best.step) if session.best else None,
     )
 
 
-def open_session(parts: Parts, plan: Plan, folder: Path) -> tuple[Session, tuple[str, ...]]:
-    """Return the run of a folder as its newest checkpoint left it, and damaged ones passed over.
+def open_session(parts: Parts, plan: Plan, folder: Path) -> Session:
+    """Return the run of a folder as its newest checkpoint left it.
 
     A new run that may have to go back begins with a checkpoint of step 0.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = restore(parts, folder / CHECKPOINTS)
+    found = restore(parts, plan, folder / CHECKPOINTS)
     parts.ranks.wait()  # all have looked before one writes
     step, guard = (found.step, state_of(found.carried)) if found else (0, GuardState())
     session = Session(parts, plan, folder, step, guard, new_metrics(parts, folder, step))
+    if found:
+        session.best, session.damaged = found.best, found.damaged
     write_incidents(session)
     if found is None and plan.guard is not None:
         save(session)
-    return session, found.damaged if found else ()
+    return session
 
 
 def new_metrics(parts: Parts, folder: Path, steps_done: int) -> MetricsFile:
@@ -157,12 +163,13 @@ def go_back(session: Session, trouble: Trouble, row_ids: Sequence[int]) -> None:
             f"{trouble} on rows {row_ids}{after}; look at these rows, or lower the learning rate"
         )
     session.parts.ranks.wait()  # what the first one writes is written
-    found = restore(session.parts, session.folder / CHECKPOINTS)
+    found = restore(session.parts, session.plan, session.folder / CHECKPOINTS)
     session.parts.ranks.wait()
     assert found is not None
     incident = incident_of(trouble, row_ids, session.guard, found.step, config)
     losses = state_of(found.carried).losses
     session.step, session.guard = found.step, GuardState(losses, (*incidents, incident))
+    session.best, session.damaged = found.best, (*session.damaged, *found.damaged)
     session.metrics = new_metrics(session.parts, session.folder, found.step)
     session.parts.model.train()
     write_incidents(session)
@@ -184,17 +191,18 @@ def record(session: Session, progress: Progress) -> None:
     last = progress.step == plan.num_steps
     if due(progress.step, plan.log_every_steps) or progress.scores or last:
         session.metrics.add(progress)
+    better = is_best(session, progress)
+    if due(progress.step, plan.checkpoint_every_steps) or last or better:
+        save(session)
+
+
+def is_best(session: Session, progress: Progress) -> bool:
+    """Tell whether a score is better than all before it, and note it if so."""
     score = progress.scores.get(session.parts.score or "")
-    if due(progress.step, plan.checkpoint_every_steps) or last or is_best(session, score):
-        save(session, score)
-
-
-def is_best(session: Session, score: float | None) -> bool:
-    """Tell whether a score is better than those of all checkpoints so far."""
-    if score is None:
+    if score is None or (session.best is not None and score >= session.best.score):
         return False
-    scores = map(score_of, by_score(session.folder / CHECKPOINTS)[:1])
-    return all(best is not None and score < best for best in scores)
+    session.best = Best(progress.step, score)
+    return True
 
 
 def must_be_read(parts: Parts, plan: Plan, begun: Sequence[Begun]) -> bool:
@@ -254,7 +262,7 @@ def due(step: int, every_steps: int | None) -> bool:
     return every_steps is not None and step % every_steps == 0
 
 
-def save(session: Session, score: float | None = None) -> None:
+def save(session: Session) -> None:
     """Write the checkpoint of the steps done; of several ranks only the first one does."""
     if not session.parts.ranks.is_first:
         return
@@ -266,17 +274,17 @@ def save(session: Session, score: float | None = None) -> None:
         session.parts.settings,
         session.plan.keep_checkpoints,
         session.guard.plain(),
-        score,
+        session.best,
         session.parts.lineage,
     )
 
 
-def restore(parts: Parts, root: Path) -> Checkpoint | None:
-    """Go back to the newest whole checkpoint and return it; None where there is none.
+def restore(parts: Parts, plan: Plan, root: Path) -> Checkpoint | None:
+    """Go back to the newest checkpoint of use and return it; None where there is none.
 
     Raises UsageError if it was trained with other settings, naming the first that differs.
     """
-    found = newest_checkpoint(root)
+    found = newest_checkpoint(root, needs_best=plan.choose_checkpoint == "best")
     if found is None:
         return None
     ours, theirs = dict(parts.settings), dict(found.settings)

@@ -276,11 +276,11 @@ def result(
     guard = GuardState(incidents=trained.incidents)
     tokens_read = assembly.tokens_read([guard.position(n) for n in range(config.num_steps)])
     best = trained.best
-    chosen = best.folder if best and config.choose_checkpoint == "best" else trained.checkpoint
+    chosen = best if best and config.choose_checkpoint == "best" else trained.checkpoint
     line = line_of(curve, chosen)
     return PretrainResult(
         checkpoint=chosen,
-        best_step=best.step if best else None,
+        best_step=step_of(best) if best else None,
         num_parameters=trained.num_parameters,
         num_tokens=int(tokens_read[-1]),
         tokens_by_step={line["step"]: int(tokens_read[line["step"]]) for line in curve},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,6 +249,74 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path: Path) -> None:
         (folder / MODEL).write_bytes(b"damaged")
     with pytest.raises(Damaged, match="is whole"):
         train(parts_of(), plan, tmp_path, ignore)
+
+
+def scored_by_step(best_step: int) -> Parts:
+    """Return parts whose score is best after some step, and that keep the best checkpoint."""
+    begun: list[int] = []
+
+    def rows(step: int) -> Rows:
+        begun.append(step)
+        return uneven_rows(step)
+
+    def evaluate() -> dict[str, float]:
+        return {"distance": abs(begun[-1] + 1 - best_step)}
+
+    return parts_of(rows=rows, evaluate=evaluate, score="distance")
+
+
+class Stopped(Exception):
+    """The run was stopped."""
+
+
+def stop_at_7(progress: Progress) -> None:
+    if progress.step == 7:
+        raise Stopped
+
+
+BEST_PLAN = Plan(12, 8, checkpoint_every_steps=4, evaluate_every_steps=2, choose_checkpoint="best")
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", [MODEL, "state.json"])
+def test_a_damaged_best_checkpoint_is_found_again(tmp_path: Path, name: str) -> None:
+    straight = train(scored_by_step(6), BEST_PLAN, tmp_path / "straight", ignore)
+    assert straight.best is not None
+    assert straight.best.name == "step-00000006"
+    with pytest.raises(Stopped):
+        train(scored_by_step(6), BEST_PLAN, tmp_path / "run", stop_at_7)
+    (tmp_path / "run" / CHECKPOINTS / straight.best.name / name).write_bytes(b"damaged")
+    again = train(scored_by_step(6), BEST_PLAN, tmp_path / "run", ignore)
+    assert again.resumed_from_step == 4
+    assert len(again.damaged_checkpoints) == 1
+    assert again.best is not None
+    assert (again.best / MODEL).read_bytes() == (straight.best / MODEL).read_bytes()
+
+
+def test_a_run_that_has_lost_its_best_checkpoint_goes_back_before_it(tmp_path: Path) -> None:
+    plan = dataclasses.replace(BEST_PLAN, keep_checkpoints=9)
+    straight = train(scored_by_step(6), plan, tmp_path, ignore)
+    assert straight.best is not None
+    weights = (straight.best / MODEL).read_bytes()
+    flip(straight.best / MODEL)
+    again = train(scored_by_step(6), plan, tmp_path, ignore)
+    assert again.resumed_from_step == 4
+    places = zip((12, 8, 6), again.damaged_checkpoints, strict=True)
+    assert all(f"step-{step:08d}" in told for step, told in places)
+    assert again.best == straight.best
+    assert (straight.best / MODEL).read_bytes() == weights
+    flip(straight.best / MODEL)
+    last = dataclasses.replace(plan, choose_checkpoint="last")  # has no need of it
+    assert train(scored_by_step(6), last, tmp_path, ignore).resumed_from_step == 12
+    shutil.rmtree(tmp_path / CHECKPOINTS / "step-00000004")
+    shutil.rmtree(tmp_path / CHECKPOINTS / "step-00000002")
+    with pytest.raises(Damaged, match=r"delete it to start again: .* lost the best before it"):
+        train(scored_by_step(6), plan, tmp_path, ignore)
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_the_best_checkpoint_is_kept_and_may_be_the_model(
     left = sorted(path.name for path in best.checkpoint.parent.iterdir())
     assert left == [best.checkpoint.name, "step-00000012"]
     state = json.loads((best.checkpoint / "state.json").read_text())
-    assert state["score"] == losses[best.best_step]
+    assert state["best"] == {"step": best.best_step, "score": losses[best.best_step]}
     assert state["lineage"]["shards"][0] == {
         "name": "tokens-00000",
         "num_tokens": len(random_shards.shards[0].tokens),

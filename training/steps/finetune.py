@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from training.finetune import Arm, FinetuneResult
     from training.model_folder import Description
 
-VERSION = 2
+VERSION = 3
 
 CLASSIFIER, TRIALS, CURVES = "classifier.json", "trials.json", "curves.json"
 

@@ -32,7 +32,7 @@ from training.steps.token_shards import documents_of, open_parts, shard_folders
 if TYPE_CHECKING:
     from training.pretrain import PretrainResult
 
-VERSION = 8
+VERSION = 9
 
 METRICS = "metrics.jsonl"
 SPLITS = ("train", "heldout")

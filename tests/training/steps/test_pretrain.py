@@ -192,8 +192,8 @@ sys.path[:0] = sys.argv[1:3]
 import training.loop as loop
 import test_pretrain as tests
 save, saved = loop.save, []
-def save_and_die(session, score=None):
-    save(session, score)
+def save_and_die(session):
+    save(session)
     if session.step == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
 loop.save = save_and_die
