@@ -79,9 +79,10 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint under ``root``, delete all but the last few and the best; return it.
 
-    Whatever happens on the way, ``root`` holds the checkpoints of before or this one too.
-    ``settings`` is what must be the same to go on from it, ``carried`` what is gone on with, both
-    as plain JSON values. ``lineage`` tells a person what data it has learnt from.
+    Those of later steps go too: they are damaged, or the run has gone back from them. Whatever
+    happens on the way, ``root`` holds the checkpoints of before or this one too. ``settings`` is
+    what must be the same to go on from it, ``carried`` what is gone on with, both as plain JSON
+    values. ``lineage`` tells a person what data it has learnt from.
     """
     root.mkdir(parents=True, exist_ok=True)
     remove_partials(root)
@@ -106,18 +107,20 @@ def save_checkpoint(
     for name in (MODEL, OPTIMIZER, STATE, ""):
         flush(partial / name)
     final = checkpoint_folder(root, step)
-    shutil.rmtree(final, ignore_errors=True)  # damaged, or we would have gone on from it
+    shutil.rmtree(final, ignore_errors=True)  # as those of later steps
     partial.rename(final)
     flush(root)
-    remove_old(root, keep_last, best)
+    remove_others(root, step, keep_last, best)
     return final
 
 
-def remove_old(root: Path, keep_last: int, best: Best | None) -> None:
-    """Delete all checkpoints but the last few and the best."""
-    for old in checkpoint_folders(root)[keep_last:]:
-        if best is None or step_of(old) != best.step:
-            shutil.rmtree(old)
+def remove_others(root: Path, step: int, keep_last: int, best: Best | None) -> None:
+    """Delete all checkpoints but the last few up to a step, and the best of them."""
+    steps = [step_of(folder) for folder in checkpoint_folders(root)]
+    kept = [before for before in steps if before <= step][:keep_last]
+    for other in steps:
+        if other not in kept and (other > step or best is None or other != best.step):
+            shutil.rmtree(checkpoint_folder(root, other))
 
 
 def newest_checkpoint(root: Path, needs_best: bool = False) -> Checkpoint | None:

@@ -61,8 +61,17 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 
 def test_only_the_last_few_are_kept(tmp_path: Path) -> None:
-    save(tmp_path, 1, 2, 10, 9, keep_last=2)
+    save(tmp_path, 1, 2, 9, 10, keep_last=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009", "step-00000010"]
+
+
+@pytest.mark.parametrize("name", [MODEL, STATE])
+def test_damaged_ones_of_later_steps_are_not_among_the_last_few(tmp_path: Path, name: str) -> None:
+    for folder in save(tmp_path, 3, 8, 9)[1:]:
+        damage_flip(folder / name)
+    (written,) = save(tmp_path, 6, keep_last=1)
+    assert read_checkpoint(written).step == 6
+    assert list(tmp_path.iterdir()) == [written]
 
 
 def damage_flip(path: Path) -> None:
