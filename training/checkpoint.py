@@ -5,7 +5,8 @@
     <folder>/step-00000200/model.safetensors       weights, float32, under the model's own names
                            optimizer.safetensors   state as `parameter:key`, and generators
                            state.json              step, settings, SHA-256 of the two files,
-                                                   and what the loop carries on (see `Checkpoint`)
+                                                   what the loop carries on (see `Checkpoint`),
+                                                   and the SHA-256 of all that
 
 ``step`` is the number of steps done. Nothing is pickled, so a checkpoint can be hostile.
 """
@@ -33,7 +34,7 @@ from training.model import Transformer
 from training.model_config import ModelConfig
 from training.optim import load_optimizer_tensors, optimizer_tensors
 
-FORMAT = 2
+FORMAT = 3
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _GENERATOR = "generator:"
 _NAME = re.compile(r"step-(\d{8,})")
@@ -103,7 +104,7 @@ def save_checkpoint(
         "lineage": lineage or {},
         "digests": digests,
     }
-    (partial / STATE).write_text(json.dumps(state, indent=1, sort_keys=True))
+    (partial / STATE).write_bytes(sealed(state))
     for name in (MODEL, OPTIMIZER, STATE, ""):
         flush(partial / name)
     final = checkpoint_folder(root, step)
@@ -155,11 +156,15 @@ def check_best(found: Checkpoint) -> None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Return one checkpoint after checking both files' digests; raises Damaged or NotFound."""
+    """Return one checkpoint after checking its state and the digests of both files.
+
+    Raises Damaged if a byte is not what was written or the folder is named after another step,
+    NotFound, and UsageError for another format.
+    """
     if not folder.is_dir():
         raise NotFound(f"there is no checkpoint {folder}; name a folder step-NNNNNNNN")
     try:
-        state = json.loads((folder / STATE).read_bytes())
+        state = read_state(folder / STATE)
         check_format(folder, state["format"])
         step, digests = int(state["step"]), dict(state["digests"])
         settings, carried = dict(state["settings"]), dict(state.get("carried", {}))
@@ -169,7 +174,30 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise Damaged(f"checkpoint {folder} cannot be read ({error!r}); delete it") from error
     if wrong:
         raise Damaged(f"{wrong[0]} of checkpoint {folder} is not what was written; delete it")
+    if folder != checkpoint_folder(folder.parent, step):
+        raise Damaged(f"checkpoint {folder} is of step {step}; delete it")
     return Checkpoint(folder, step, settings, carried, best=best)
+
+
+def sealed(state: Mapping[str, Any]) -> bytes:
+    """Return the one way to write a state: with the digest of what it says otherwise."""
+    plain = json.loads(json.dumps(state))
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**plain, "digest": digest}, indent=1, sort_keys=True).encode()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return what `sealed` wrote; raises ValueError if any byte of it has changed.
+
+    The states of the formats before had no digest, and are returned as they are.
+    """
+    written = path.read_bytes()
+    state = dict(json.loads(written))
+    digest = state.pop("digest", None)
+    unsealed = digest is None and state["format"] in (1, 2)
+    if not unsealed and sealed(state) != written:
+        raise ValueError(f"{path.name} is not what was written")
+    return state
 
 
 def check_format(folder: Path, version: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from training.checkpoint import (
     read_checkpoint,
     resume,
     save_checkpoint,
+    sealed,
 )
 from training.config import AdamWConfig
 from training.model import Transformer, new_model
@@ -89,8 +91,6 @@ def damage_cut(path: Path) -> None:
 def test_a_damaged_newest_gives_way_to_the_one_before(tmp_path: Path, name: str, damage) -> None:
     first, second = save(tmp_path, 3, 6)
     damage(second / name)
-    if (name, damage) == (STATE, damage_flip):
-        (second / name).write_text("{" + (first / name).read_text())
     found = newest_checkpoint(tmp_path)
     assert found is not None
     assert (found.folder, found.step) == (first, 3)
@@ -121,7 +121,7 @@ def test_where_there_is_none_there_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / ".partial-0123").exists()
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"format": 2, "step": "x"}', "\xff"])
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"format": 3, "step": "x"}', "\xff"])
 def test_a_state_that_is_no_state_is_damage(tmp_path: Path, content: str) -> None:
     (folder,) = save(tmp_path, 1)
     (folder / STATE).write_text(content, encoding="latin-1")
@@ -129,11 +129,37 @@ def test_a_state_that_is_no_state_is_damage(tmp_path: Path, content: str) -> Non
         read_checkpoint(folder)
 
 
+def test_any_changed_byte_of_a_state_is_damage(tmp_path: Path) -> None:
+    (folder,) = save(tmp_path, 1)
+    written = (folder / STATE).read_bytes()
+    assert len(written) > 500
+    draw = random.Random(0)
+    for place, byte in enumerate(written):
+        for other in {byte ^ 1, draw.choice(b" \n0123456789")} - {byte}:
+            changed = written[:place] + bytes([other]) + written[place + 1 :]
+            (folder / STATE).write_bytes(changed)
+            with pytest.raises(Damaged, match="cannot be read"):
+                read_checkpoint(folder)
+    (folder / STATE).write_bytes(written)
+    assert read_checkpoint(folder).step == 1
+
+
+def test_a_folder_named_after_another_step_is_damage(tmp_path: Path) -> None:
+    (folder,) = save(tmp_path, 1)
+    moved = folder.rename(tmp_path / "step-00000002")
+    with pytest.raises(Damaged, match="step-00000002 is of step 1; delete it"):
+        read_checkpoint(moved)
+
+
 def test_another_format_is_refused_and_not_passed_over(tmp_path: Path) -> None:
     (folder,) = save(tmp_path, 1)
     state = json.loads((folder / STATE).read_text())
-    (folder / STATE).write_text(json.dumps({**state, "format": 1}))
-    with pytest.raises(UsageError, match=r"has format 1, this code reads \d+; delete the folder"):
+    before = {name: value for name, value in state.items() if name != "digest"}
+    (folder / STATE).write_text(json.dumps({**before, "format": 2}))
+    with pytest.raises(UsageError, match="has format 2, this code reads 3; delete the folder"):
+        newest_checkpoint(tmp_path)
+    (folder / STATE).write_bytes(sealed({**before, "format": 4}))
+    with pytest.raises(UsageError, match="has format 4, this code reads 3; delete the folder"):
         newest_checkpoint(tmp_path)
 
 
