@@ -77,8 +77,11 @@ def save_checkpoint(
     carried: Mapping[str, Any] | None = None,
     best: Best | None = None,
     lineage: Mapping[str, Any] | None = None,
+    back_to_step: int | None = None,
 ) -> Path:
     """Write a checkpoint under ``root``, delete all but the last few and the best; return it.
+
+    The newest up to ``back_to_step`` is kept too.
 
     Those of later steps go too: they are damaged, or the run has gone back from them. Whatever
     happens on the way, ``root`` holds the checkpoints of before or this one too. ``settings`` is
@@ -111,20 +114,31 @@ def save_checkpoint(
     shutil.rmtree(final, ignore_errors=True)  # as those of later steps
     partial.rename(final)
     flush(root)
-    remove_others(root, step, keep_last, best)
+    remove_later(root, step)
+    remove_old(root, keep_last, best, back_to_step)
     return final
 
 
-def remove_others(root: Path, step: int, keep_last: int, best: Best | None) -> None:
-    """Delete all checkpoints but the last few up to a step, and the best of them."""
+def remove_later(root: Path, step: int) -> None:
+    """Delete the checkpoints of later steps than this."""
+    for folder in checkpoint_folders(root):
+        if step_of(folder) > step:
+            shutil.rmtree(folder)
+
+
+def remove_old(root: Path, keep_last: int, best: Best | None, back_to_step: int | None) -> None:
+    """Delete all checkpoints but the last few, the best, and the newest up to ``back_to_step``."""
     steps = [step_of(folder) for folder in checkpoint_folders(root)]
-    kept = [before for before in steps if before <= step][:keep_last]
-    for other in steps:
-        if other not in kept and (other > step or best is None or other != best.step):
-            shutil.rmtree(checkpoint_folder(root, other))
+    before = [step for step in steps if back_to_step is not None and step <= back_to_step]
+    kept = {*steps[:keep_last], *before[:1], *([best.step] if best else [])}
+    for step in steps:
+        if step not in kept:
+            shutil.rmtree(checkpoint_folder(root, step))
 
 
-def newest_checkpoint(root: Path, needs_best: bool = False) -> Checkpoint | None:
+def newest_checkpoint(
+    root: Path, needs_best: bool = False, up_to_step: int | None = None
+) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, or None where there is none at all.
 
     If the run ``needs_best``, one whose best checkpoint is lost is of no use either: only from
@@ -132,6 +146,8 @@ def newest_checkpoint(root: Path, needs_best: bool = False) -> Checkpoint | None
     """
     damaged: list[str] = []
     for folder in checkpoint_folders(root):
+        if up_to_step is not None and step_of(folder) > up_to_step:
+            continue
         try:
             found = read_checkpoint(folder)
             if needs_best:

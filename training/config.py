@@ -114,8 +114,9 @@ class GuardConfig:
     """When a step counts as broken, and what is done about it; see `training.guard`.
 
     A loss is a spike if it stands ``max_z`` robust deviations above the median of the last
-    ``window_steps`` losses. The run then goes back to the newest checkpoint and leaves out the
-    broken batch and the ``skip_steps - 1`` before it; after ``max_incidents`` of these it gives up.
+    ``window_steps`` losses. The run then goes back to the last multiple of ``spacing_steps`` and
+    leaves out the broken batch and the ``skip_steps - 1`` before it, but none that it had read by
+    then; after ``max_incidents`` of these it gives up.
     0 incidents: it stops at the first loss that is no number, and spikes go unseen.
     Raises UsageError for numbers that make no guard.
     """
@@ -123,10 +124,11 @@ class GuardConfig:
     window_steps: int = 64
     max_z: float = 12.0
     skip_steps: int = 8
+    spacing_steps: int = 200
     max_incidents: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("window_steps", "max_z", "skip_steps"):
+        for name in ("window_steps", "max_z", "skip_steps", "spacing_steps"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"guard.{name} is {getattr(self, name)}; give a number above 0")
         check_finite(self, "guard.")

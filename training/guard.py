@@ -1,8 +1,9 @@
 """The guard of a run: it sees that training broke, and says which data the run goes on without.
 
 A step is broken if its loss or gradient is no number, or if the loss stands far above those before
-it. The loop then goes back to the newest checkpoint and never reads the batches around the broken
-one (Chowdhery et al. 2022, section 5.1). What the guard knows is a small value that checkpoints
+it. The loop then goes back to a step of a fixed spacing and never reads the batches around the
+broken one (Chowdhery et al. 2022, section 5.1); how often checkpoints are written decides what is
+done again, not what is learnt. What the guard knows is a small value that checkpoints
 hold: from it follow the batch of every step, and the same bits after any kill.
 
 A *position* numbers the batches that the loader can give; without incidents step n reads position
@@ -44,8 +45,8 @@ class Incident:
     """What was done about a broken step; numbers that are none are None.
 
     ``step`` counts the steps done before it, ``position`` is the batch that it read and
-    ``row_ids`` that batch's rows. The run went on from ``back_to_step`` without the positions from
-    ``skipped_from`` up to, not with, ``skipped_until``.
+    ``row_ids`` that batch's rows. The run went on from what it was after ``back_to_step`` steps,
+    without the positions from ``skipped_from`` up to, not with, ``skipped_until``.
     """
 
     step: int
@@ -124,14 +125,14 @@ def incident_of(
     trouble: Trouble,
     row_ids: Sequence[int],
     state: GuardState,
-    back_to_step: int,
     config: GuardConfig,
 ) -> Incident:
-    """Return what is to be done about a broken step, having gone back to a checkpoint's.
+    """Return what is to be done about a broken step.
 
     Left out are the batch of the step and those of the ``skip_steps - 1`` steps before it, but
-    none that the checkpoint has already learnt from.
+    none that had been learnt from at the step gone back to.
     """
+    back_to_step = step_to_go_back_to(trouble.step, config)
     first = max(back_to_step, trouble.step - config.skip_steps + 1)
     position = state.position(trouble.step)
     return Incident(
@@ -146,6 +147,11 @@ def incident_of(
         skipped_from=state.position(first),
         skipped_until=position + 1,
     )
+
+
+def step_to_go_back_to(step: int, config: GuardConfig) -> int:
+    """Return the steps done that a run goes back to from a step that breaks after so many."""
+    return step // config.spacing_steps * config.spacing_steps
 
 
 def finite(value: float) -> float | None:

@@ -12,17 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from data_contracts.errors import MillraceError, UsageError
+from data_contracts.errors import Damaged, MillraceError, UsageError
 from training.checkpoint import (
     Best,
     Checkpoint,
     checkpoint_folder,
     newest_checkpoint,
+    remove_later,
     resume,
     save_checkpoint,
 )
 from training.config import Plan
-from training.guard import GuardState, Incident, Trouble, incident_of, state_of, trouble_of
+from training.guard import (
+    GuardState,
+    Incident,
+    Trouble,
+    incident_of,
+    state_of,
+    step_to_go_back_to,
+    trouble_of,
+)
 from training.learning import Begun, begin_step, read_values
 from training.metrics import Meter, MetricsFile, Progress, bits_per_byte
 from training.parts import Parts
@@ -152,9 +161,11 @@ def read_and_record(session: Session, begun: Sequence[Begun], on_progress: OnPro
 
 
 def go_back(session: Session, trouble: Trouble, row_ids: Sequence[int]) -> None:
-    """Go on from the newest checkpoint without the data around a broken step; or raise NotFinite.
+    """Go back and on without the data around a broken step; or raise NotFinite.
 
-    If a kill comes before the next checkpoint, the same trouble is met, and dealt with alike.
+    The newest checkpoint up to the step to go back to is taken; from there to that step the run
+    does what it has done before. If a kill comes before the next checkpoint, the same trouble is
+    met, and dealt with alike. Raises Damaged if there is no such checkpoint any more.
     """
     config, incidents = session.plan.guard, session.guard.incidents
     if config is None or len(incidents) >= config.max_incidents:
@@ -163,16 +174,32 @@ def go_back(session: Session, trouble: Trouble, row_ids: Sequence[int]) -> None:
             f"{trouble} on rows {row_ids}{after}; look at these rows, or lower the learning rate"
         )
     session.parts.ranks.wait()  # what the first one writes is written
-    found = restore(session.parts, session.plan, session.folder / CHECKPOINTS)
-    session.parts.ranks.wait()
-    assert found is not None
-    incident = incident_of(trouble, row_ids, session.guard, found.step, config)
+    incident = incident_of(trouble, row_ids, session.guard, config)
+    found = restore_up_to(session, incident.back_to_step)
     losses = state_of(found.carried).losses
     session.step, session.guard = found.step, GuardState(losses, (*incidents, incident))
     session.best, session.damaged = found.best, (*session.damaged, *found.damaged)
     session.metrics = new_metrics(session.parts, session.folder, found.step)
     session.parts.model.train()
     write_incidents(session)
+
+
+def restore_up_to(session: Session, step: int) -> Checkpoint:
+    """Go back to the newest checkpoint up to a step and return it; those after it are deleted.
+
+    Raises Damaged if there is none.
+    """
+    root = session.folder / CHECKPOINTS
+    found = restore(session.parts, session.plan, root, step)
+    session.parts.ranks.wait()
+    if found is None:
+        raise Damaged(
+            f"training broke, and {root} has no checkpoint up to step {step} to go back to; delete "
+            f"{session.folder} to train again"
+        )
+    if session.parts.ranks.is_first:
+        remove_later(root, found.step)
+    return found
 
 
 def write_incidents(session: Session) -> None:
@@ -276,15 +303,26 @@ def save(session: Session) -> None:
         session.guard.plain(),
         session.best,
         session.parts.lineage,
+        step_to_keep(session),
     )
 
 
-def restore(parts: Parts, plan: Plan, root: Path) -> Checkpoint | None:
+def step_to_keep(session: Session) -> int | None:
+    """Return the step that the run would go back to; None if it never will."""
+    guard, step = session.plan.guard, session.step
+    return (
+        None if guard is None or step == session.plan.num_steps else step_to_go_back_to(step, guard)
+    )
+
+
+def restore(
+    parts: Parts, plan: Plan, root: Path, up_to_step: int | None = None
+) -> Checkpoint | None:
     """Go back to the newest checkpoint of use and return it; None where there is none.
 
     Raises UsageError if it was trained with other settings, naming the first that differs.
     """
-    found = newest_checkpoint(root, needs_best=plan.choose_checkpoint == "best")
+    found = newest_checkpoint(root, plan.choose_checkpoint == "best", up_to_step)
     if found is None:
         return None
     ours, theirs = dict(parts.settings), dict(found.settings)

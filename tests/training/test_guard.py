@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from data_contracts.errors import UsageError
-from training.checkpoint import MODEL, OPTIMIZER, read_checkpoint
+from data_contracts.errors import Damaged, UsageError
+from training.checkpoint import MODEL, OPTIMIZER, read_checkpoint, read_state, sealed
 from training.config import AdamWConfig, GuardConfig, Plan
 from training.guard import (
     GuardState,
@@ -43,7 +43,7 @@ from training.parts import Parts
 from training.precision import Precision
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD = GuardConfig(window_steps=6, max_z=12.0, skip_steps=2, max_incidents=3)
+GUARD = GuardConfig(window_steps=6, max_z=12.0, skip_steps=2, spacing_steps=5, max_incidents=3)
 PLAN = Plan(
     20, 4, checkpoint_every_steps=5, keep_checkpoints=9, log_every_steps=1, guard=GUARD
 )  # checkpoints at 0, 5, 10, …
@@ -130,6 +130,55 @@ def test_broken_rows_are_left_out_and_named(tmp_path: Path, factor: float, cause
     assert steps == list(range(1, 21))
     assert [p.step for p in seen] == [*range(1, 9), *range(6, 21)]
     assert [p.num_incidents for p in seen] == [0] * 8 + [1] * 15
+
+
+@dataclass
+class Scores:
+    """Held-out scores that are, one after the other, better than all before, or never."""
+
+    better: bool
+    given: int = 0
+
+    def __call__(self) -> dict[str, float]:
+        self.given += 1
+        return {"score": -self.given if self.better else self.given}
+
+
+@pytest.mark.parametrize("every_steps", [1, 3, 7, 100])
+@pytest.mark.parametrize("better", [True, False])
+def test_when_checkpoints_are_written_changes_no_weight(
+    tmp_path: Path, every_steps: int, better: bool
+) -> None:
+    usual = train(parts_of(PLANTED), PLAN, tmp_path / "usual", ignore)
+    plan = dataclasses.replace(
+        PLAN, checkpoint_every_steps=every_steps, keep_checkpoints=1, evaluate_every_steps=4
+    )
+    parts = dataclasses.replace(parts_of(PLANTED), evaluate=Scores(better), score="score")
+    other = train(parts, plan, tmp_path / "other", ignore)
+    assert [incident.back_to_step for incident in usual.incidents] == [5, 10, 10]
+    assert other.incidents == usual.incidents
+    assert weights(other) == weights(usual)
+    losses = [
+        [
+            (line["step"], line["loss"], line["gradient_norm"])
+            for line in read_metrics(root / METRICS)
+        ]
+        for root in (tmp_path / "usual", tmp_path / "other")
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_without_a_checkpoint_to_go_back_to_it_ends(tmp_path: Path) -> None:
+    plan = dataclasses.replace(PLAN, checkpoint_every_steps=7)
+    with pytest.raises(NotFinite):
+        train(parts_of(dict.fromkeys(range(7, 30), float("nan"))), plan, tmp_path, ignore)
+    (left,) = (tmp_path / CHECKPOINTS).iterdir()
+    left.rename(left.with_name("step-00000006"))
+    (tmp_path / CHECKPOINTS / "step-00000006" / "state.json").write_bytes(
+        sealed({**read_state(tmp_path / CHECKPOINTS / "step-00000006" / "state.json"), "step": 6})
+    )
+    with pytest.raises(Damaged, match="has no checkpoint up to step 5 to go back to; delete"):
+        train(parts_of({8: float("nan")}), plan, tmp_path, ignore)
 
 
 def test_a_gradient_that_is_no_number_is_a_cause_of_its_own() -> None:
@@ -260,13 +309,16 @@ def test_only_a_full_window_judges() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=5))
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 30)), min_size=1, max_size=5))
 def test_positions_leave_out_what_is_skipped_and_nothing_else(draws: list[tuple[int, int]]) -> None:
     state = GuardState()
     skipped: set[int] = set()
     for step, back in draws:
         trouble = Trouble(step, "loss_not_finite", float("nan"), 1.0)
-        incident = incident_of(trouble, [1], state, min(step, back), GuardConfig(skip_steps=4))
+        config = GuardConfig(skip_steps=4, spacing_steps=back)
+        incident = incident_of(trouble, [1], state, config)
+        assert incident.back_to_step % back == 0
+        assert step - back < incident.back_to_step <= step
         assert incident.position == state.position(step)
         assert incident.skipped_from < incident.skipped_until == incident.position + 1
         state = GuardState((), (*state.incidents, incident))

@@ -182,8 +182,17 @@ def test_the_receipt_of_the_best_model_tells_of_that_model_alone(tmp_path):
 
 
 def test_how_often_it_saves_and_looks_changes_nothing(tmp_path):
-    often = PretrainConfig(**{**vars(CONFIG), "checkpoint_every_steps": 2, "dtype_reason": "else"})
-    assert run(str(tmp_path), CONFIG) == run(str(tmp_path), often)
+    seldom = replace(CONFIG, evaluate_every_steps=None, log_every_steps=12)
+    often = replace(CONFIG, checkpoint_every_steps=2, dtype_reason="else")
+    homes = [tmp_path / "usual", tmp_path / "often", tmp_path / "seldom"]
+    usual, other, third = (
+        part_of(home, run(str(home), config))
+        for home, config in zip(homes, (CONFIG, often, seldom), strict=True)
+    )
+    assert usual.receipt.digest == other.receipt.digest
+    weights = [part.file(WEIGHTS, tmp_path).read_bytes() for part in (usual, other, third)]
+    assert weights[0] == weights[1] == weights[2]
+    assert run(str(homes[0]), often) == run(str(homes[0]), CONFIG)  # counts as the same
 
 
 KILLED = """
