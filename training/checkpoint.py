@@ -3,12 +3,13 @@
 ::
 
     <folder>/step-00000200/model.safetensors       weights, float32, under the model's own names
-                           optimizer.safetensors   state as `parameter:key`, and generators
+                           optimizer.safetensors   state as `parameter:key`
                            state.json              step, settings, SHA-256 of the two files,
                                                    what the loop carries on (see `Checkpoint`),
                                                    and the SHA-256 of all that
 
-``step`` is the number of steps done. Nothing is pickled, so a checkpoint can be hostile.
+``step`` is the number of steps done. No generator has a state worth keeping: each step seeds them
+(`training.learning`). Nothing is pickled, so a checkpoint can be hostile.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from training.optim import load_optimizer_tensors, optimizer_tensors
 
 FORMAT = 3
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
-_GENERATOR = "generator:"
 _NAME = re.compile(r"step-(\d{8,})")
 _PARTIAL = ".partial-"
 
@@ -93,10 +93,7 @@ def save_checkpoint(
     partial = root / f"{_PARTIAL}{secrets.token_hex(4)}"
     partial.mkdir()
     save_file(contiguous(model.state_dict()), partial / MODEL)
-    save_file(
-        contiguous({**optimizer_tensors(model, optimizer), **generator_tensors()}),
-        partial / OPTIMIZER,
-    )
+    save_file(contiguous(optimizer_tensors(model, optimizer)), partial / OPTIMIZER)
     digests = {name: file_digest(partial / name) for name in (MODEL, OPTIMIZER)}
     state = {
         "format": FORMAT,
@@ -257,12 +254,9 @@ def load_trained(folder: Path, tokenizer_digest: str | None = None) -> Transform
 
 
 def resume(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put weights, optimiser and generators back as they were when the checkpoint was saved."""
+    """Put weights and optimiser back as they were when the checkpoint was saved."""
     load_weights(checkpoint, model)
-    tensors = read_tensors(checkpoint.folder / OPTIMIZER)
-    generators = {name: tensors.pop(name) for name in [*tensors] if name.startswith(_GENERATOR)}
-    load_optimizer_tensors(model, optimizer, tensors)
-    restore_generators(generators)
+    load_optimizer_tensors(model, optimizer, read_tensors(checkpoint.folder / OPTIMIZER))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -271,25 +265,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise Damaged(f"{path} cannot be read ({error}); delete its checkpoint") from error
-
-
-def generator_tensors() -> dict[str, Tensor]:
-    """Return the state of torch's generators, of the processor and of each CUDA device."""
-    states = {f"{_GENERATOR}cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        for index, state in enumerate(torch.cuda.get_rng_state_all()):
-            states[f"{_GENERATOR}cuda:{index}"] = state
-    return states
-
-
-def restore_generators(states: Mapping[str, Tensor]) -> None:
-    """Set the generators that this machine also has."""
-    for name, state in states.items():
-        device = name.removeprefix(_GENERATOR)
-        if device == "cpu":
-            torch.set_rng_state(state)
-        elif torch.cuda.is_available():
-            torch.cuda.set_rng_state(state, device)
 
 
 def checkpoint_folders(root: Path) -> list[Path]:

@@ -148,6 +148,7 @@ def train_run(
         precision=task.precision,
         settings=settings,
         evaluate=lambda: dev_scores(model, task),
+        seed=key_of("dropout", run.seed),
     )
     plan = Plan(
         num_steps=num_steps,
@@ -159,7 +160,6 @@ def train_run(
         log_every_steps=num_steps,
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key_of("dropout", run.seed))
         trained = train(parts, plan, folder, _ignore)
     return trained.checkpoint, trained.resumed_from_step
 

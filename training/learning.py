@@ -7,6 +7,7 @@ Shapes: B rows.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Begun:
 def begin_step(parts: Parts, step: int, position: int, plan: Plan, meter: Meter) -> Begun:
     """Read the rows of a position and learn from them, without waiting for a device to be done."""
     started = time.perf_counter()
+    seed_generators(parts.seed, step, parts.ranks.rank)
     rows = parts.rows(position)
     batch = parts.objective.batch(rows)
     data_ready = time.perf_counter()
@@ -53,6 +55,15 @@ def num_read(rows: Rows, batch: Batch) -> int:
     """Return how many tokens the model read of some rows; what fills them up is none."""
     inputs_BT = rows.tokens_BS[:, : batch.tokens_BT.shape[1]]
     return int((inputs_BT != PADDING).sum())
+
+
+def seed_generators(seed: int, step: int, rank: int) -> None:
+    """Seed torch's generators, from which dropout is drawn, for one step of one rank.
+
+    So what a step draws does not depend on the steps before it, nor on what another rank draws.
+    """
+    digest = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 def read_values(begun: Sequence[Begun], meter: Meter) -> list[list[float]]:

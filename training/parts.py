@@ -25,7 +25,8 @@ class Parts:
     the plain values on which the result depends: a checkpoint with others is refused. ``score``
     names the score, lower is better, by which the best checkpoint is kept; ``lineage`` tells in
     each of them where the data came from. Of several ``ranks`` each has the same parts.
-    ``utilisation`` is the MFU of so many tokens a second; ``write_sample`` what the model writes.
+    ``seed`` is that of dropout. ``utilisation`` is the MFU of so many tokens a second;
+    ``write_sample`` what the model writes.
     """
 
     model: nn.Module
@@ -41,5 +42,6 @@ class Parts:
     score: str | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     ranks: Ranks = ALONE
+    seed: int = 0
     utilisation: Callable[[float], float] | None = None
     write_sample: Callable[[], str] | None = None

@@ -163,7 +163,6 @@ def prepare(
     settings = counted_settings(config, shape, precision, given)
     if ranks.is_first:
         write_run(out_folder, settings, precision)
-    torch.manual_seed(config.seed)
     if config.compile:
         assembly.model.compile_parts()
     assert config.peak_learning_rate is not None  # it is derived
@@ -181,6 +180,7 @@ def prepare(
         score="heldout_loss",
         lineage=lineage_of(given.shards),
         ranks=ranks,
+        seed=config.seed,
         utilisation=utilisation_of(assembly.trunk, precision, device, ranks, assembly.head_ratio),
         write_sample=sample_writer(config, assembly.trunk, seen),
     )

@@ -45,17 +45,13 @@ def save(root: Path, *steps: int, keep_last: int = 3) -> list[Path]:
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     model, optimizer = trained(1)
-    torch.manual_seed(5)
     save_checkpoint(tmp_path, 12, model, optimizer, SETTINGS, 3)
-    drawn = torch.rand(4)
     other, other_optimizer = trained(2)
-    torch.rand(9)
     found = newest_checkpoint(tmp_path)
     assert found is not None
     resume(found, other, other_optimizer)
     assert (found.step, found.damaged) == (12, ())
     assert found.settings == SETTINGS
-    assert torch.equal(torch.rand(4), drawn)
     assert all(map(torch.equal, model.parameters(), other.parameters()))
     ours, theirs = optimizer_tensors(model, optimizer), optimizer_tensors(other, other_optimizer)
     assert len(ours) == 3 * len(list(model.parameters()))

@@ -25,6 +25,7 @@ from training.ddp import ProcessesFailed, pretrain_in_processes
 from training.job import Job, Places
 from training.loader import Rows
 from training.metrics import Progress
+from training.model_config import ModelOptions
 from training.objectives import Causal
 from training.pretrain import pretrain
 from training.ranks import ALONE, Ranks, buckets
@@ -175,6 +176,34 @@ def test_one_that_dies_ends_the_run_which_goes_on_with_its_bits(
     assert 40 <= again.resumed_from_step < 200
     assert (again.checkpoint / MODEL).read_bytes() == (straight.checkpoint / MODEL).read_bytes()
     assert [line["loss"] for line in again.curve] == [line["loss"] for line in straight.curve]
+
+
+class Stopped(Exception):
+    """The run was stopped."""
+
+
+@pytest.mark.slow
+def test_dropout_of_several_goes_on_with_its_bits(random_shards: ShardSet, tmp_path: Path) -> None:
+    model = ModelOptions(width=32, num_heads=2, dropout_ratio=0.3)
+    config = dataclasses.replace(
+        with_processes(2),
+        batch_rows=7,  # the two draw unlike numbers
+        shape="gpt2",
+        model=model,
+        evaluate_every_steps=None,
+    )
+    job = Job(config, places(tmp_path))
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 6:
+            raise Stopped
+
+    straight = pretrain_in_processes(job, tmp_path / "straight", ignore)
+    with pytest.raises(Stopped):
+        pretrain_in_processes(job, tmp_path / "stopped", stop)
+    again = pretrain_in_processes(job, tmp_path / "stopped", ignore)
+    assert 4 <= again.resumed_from_step < 12
+    assert (again.checkpoint / MODEL).read_bytes() == (straight.checkpoint / MODEL).read_bytes()
 
 
 def is_worker(pid: int) -> bool:

@@ -48,8 +48,8 @@ import training.finetune_run as runs, training.loop as loop
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 work, (kind, _, name) = Path(sys.argv[3]), sys.argv[4].partition(" ")
 save, write = loop.save, runs.write_result
-def save_and_die(session, score=None):
-    save(session, score)
+def save_and_die(session):
+    save(session)
     if kind == "saved" and session.folder.name == name and session.step == 10:
         kill()
 def die_and_write(folder, settings, result):

@@ -18,7 +18,7 @@ from data_contracts.errors import Damaged, UsageError
 from training import loop
 from training.checkpoint import MODEL
 from training.config import PLAIN, AdamWConfig, LossTerms, Plan
-from training.learning import Begun, gradients
+from training.learning import Begun, gradients, seed_generators
 from training.loader import PADDING, Rows
 from training.loop import CHECKPOINTS, METRICS, NotFinite, train
 from training.metrics import Meter, Progress
@@ -249,6 +249,19 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(tmp_path: Path) -> None:
         (folder / MODEL).write_bytes(b"damaged")
     with pytest.raises(Damaged, match="is whole"):
         train(parts_of(), plan, tmp_path, ignore)
+
+
+def test_what_is_drawn_is_of_the_seed_the_step_and_the_rank_alone() -> None:
+    def drawn(seed: int, step: int, rank: int) -> tuple[float, ...]:
+        seed_generators(seed, step, rank)
+        return tuple(torch.rand(4).tolist())
+
+    cases = [
+        (seed, step, rank) for seed in (0, 1, 2**63 - 1) for step in (0, 1, 11) for rank in (0, 1)
+    ]
+    first = {case: drawn(*case) for case in cases}
+    assert len(set(first.values())) == len(cases) == 18
+    assert first == {case: drawn(*case) for case in reversed(cases)}
 
 
 def scored_by_step(best_step: int) -> Parts:
