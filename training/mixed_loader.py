@@ -8,6 +8,8 @@ Shapes: B rows of a batch, S tokens of a row.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -75,6 +77,11 @@ class MixedLoader:
         padding = sum(facts["padding_ratio"] * facts["rows_per_epoch"] for facts in told) / rows
         cut = {name: sum(facts[name] for facts in told) for name in ("cut_documents", "cut_tokens")}
         return {"rows_per_epoch": rows, "padding_ratio": padding, **cut}
+
+
+def sources_fingerprint(sources: Sequence[str]) -> str:
+    """Return 32 hex digits that change with the source of any document."""
+    return hashlib.sha256(json.dumps(list(sources)).encode()).hexdigest()[:32]
 
 
 def split_by_source(shards: ShardSet, sources: Sequence[str]) -> dict[str, ShardSet]:

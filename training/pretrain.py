@@ -40,6 +40,7 @@ from training.loop import CHECKPOINTS, METRICS, OnProgress, Trained, train
 from training.masking import Pieces
 from training.memory import check_memory, free_memory, training_memory
 from training.metrics import read_metrics
+from training.mixed_loader import sources_fingerprint
 from training.model_config import ModelConfig
 from training.optim import new_optimizer
 from training.parts import Parts
@@ -178,7 +179,7 @@ def prepare(
         evaluate=assembly.score,
         bytes_per_token=assembly.bytes_per_token,
         score="heldout_loss",
-        lineage=lineage_of(given.shards),
+        lineage=lineage_of(given.shards, settings["shards"]),
         ranks=ranks,
         seed=config.seed,
         utilisation=utilisation_of(assembly.trunk, precision, device, ranks, assembly.head_ratio),
@@ -232,6 +233,8 @@ def counted_settings(
         "tokenizer_digest": given.shards.tokenizer_digest,
         "shards": shards_fingerprint(given.shards),
     }
+    if config.source_weights and given.train_sources is not None:
+        settings["train_sources"] = sources_fingerprint(given.train_sources)
     plain_settings: dict[str, Any] = json.loads(json.dumps(settings))  # as a checkpoint gives them
     return plain_settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -280,3 +281,28 @@ def test_tokens_read_are_those_of_the_rows_without_what_fills_them_up(
         counts = [int((loader(n).tokens_BS[:, :-1] != PADDING).sum()) for n in positions]
         assert loader.tokens_read(positions).tolist() == np.cumsum([0, *counts]).tolist()
         assert sum(counts) < len(positions) * 4 * 24  # some row is filled up
+
+
+def test_the_fingerprint_follows_each_token_offset_and_mask(
+    make_shards: Callable[..., ShardSet],
+) -> None:
+    shards = make_shards([[[3, 4] * 3000] * 4])
+    (shard,) = shards.shards
+    assert shard.mask is None
+
+    def fingerprint(**changes: np.ndarray) -> str:
+        return shards_fingerprint(replace(shards, shards=(replace(shard, **changes),)))
+
+    def changed(name: str, place: int) -> str:
+        array = np.array(getattr(shard, name))
+        array[place] += 1
+        return fingerprint(**{name: array})
+
+    usual = shards_fingerprint(shards)
+    assert fingerprint() == fingerprint(tokens=np.array(shard.tokens)) == usual
+    places = {"tokens": len(shard.tokens), "offsets": len(shard.offsets) - 1, "num_bytes": 4}
+    assert places["tokens"] > 8192
+    prints = [changed(name, n // 2) for name, n in places.items()]
+    half_asked = np.arange(len(shard.tokens), dtype=np.uint8) % 2
+    prints += [fingerprint(mask=half_asked), fingerprint(mask=1 - half_asked)]
+    assert len({usual, *prints}) == 6

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from training.loader import PADDING, Loader
 from training.metrics import Progress
 from training.model_config import ModelOptions
 from training.pretrain import PretrainResult, pretrain
+from training.seen import Seen
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = PretrainConfig(
@@ -247,6 +249,16 @@ def test_other_text_is_refused_in_the_same_folder(
     other = make_shards([[[3, 4, 5] * 40]], folder="other")
     with pytest.raises(UsageError, match="was trained with shards = "):
         pretrain(CONFIG, other, tmp_path / "straight", ignore)
+
+
+def test_other_sources_are_refused_in_the_same_folder(
+    random_shards: ShardSet, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, source_weights=(("a", 1.0), ("b", 2.0)))
+    for sources, refused in ((["a", "b"] * 30, False), (["b", "a"] * 30, True)):
+        seen = Seen(train_sources=sources)
+        with pytest.raises(UsageError, match="train_sources = ") if refused else nullcontext():
+            pretrain(config, random_shards, tmp_path, ignore, seen=seen)
 
 
 def test_bad_input_is_refused_before_anything_is_written(
