@@ -2,8 +2,9 @@
 
 It stands between two steps of a whole run. What a person approves is a dataset: that of the step
 that the recipe names in ``[approval] after``, by its fingerprint. A run that waits says so in
-``runs/<run>/waits.json``; the decision is written as ``runs/<run>/approval.json``. A later run with
-the same dataset goes on by it, one with another dataset waits again.
+``runs/<run>/waits.json``; the decision is written as ``runs/<run>/approval.json``. The last one on
+a dataset counts: a later run with the same dataset goes on by an approval, and a deployed one ends
+by a rejection; one with another dataset waits again.
 """
 
 from __future__ import annotations
@@ -78,19 +79,20 @@ def check_approval(recipe: Recipe, graph: Graph) -> None:
         )
 
 
-def find_approval(storage: Storage, step: str, dataset: str) -> Decision | None:
-    """Return a decision that approved this dataset, whichever run asked for it."""
-    for decision in _decisions(storage):
-        if decision.approved and (decision.step, decision.dataset) == (step, dataset):
-            return decision
-    return None
+def find_decision(storage: Storage, step: str, dataset: str) -> Decision | None:
+    """Return what was decided last about this dataset, whichever run asked for it."""
+    of = [one for one in _decisions(storage) if (one.step, one.dataset) == (step, dataset)]
+    return max(of, key=lambda decision: decision.at, default=None)
 
 
 def is_approval_due(storage: Storage, recipe: Recipe, plans: Mapping[str, NodePlan]) -> bool:
     """Return whether a run that finds everything there would still have to wait for a person."""
     step = recipe.approval.after
     dataset = plans[step].dataset() if step else None
-    return dataset is not None and find_approval(storage, step, dataset.fingerprint) is None
+    if dataset is None:
+        return False
+    decision = find_decision(storage, step, dataset.fingerprint)
+    return decision is None or not decision.approved
 
 
 def read_decision(storage: Storage, run: str) -> Decision | None:
@@ -111,12 +113,37 @@ def read_waits(storage: Storage, run: str) -> Waits | None:
 
 
 def take_approval(session: Session) -> Decision | None:
-    """Return the decision that approved the dataset of a session's run, and write it there too."""
+    """Return the decision that approved the dataset of a session's run, and write it there too.
+
+    None where nothing was decided, or a rejection came last.
+    """
     step = session.recipe.approval.after
-    decision = find_approval(session.storage, step, dataset_of(session)) if step else None
-    if decision is not None:
-        write_decision(session.storage, session.run.name, decision)
+    decision = find_decision(session.storage, step, dataset_of(session)) if step else None
+    if decision is None or not decision.approved:
+        return None
+    write_decision(session.storage, session.run.name, decision)
     return decision
+
+
+def refuse_rejected(session: Session) -> None:
+    """End a session's run whose dataset a person rejected, unless it asked about it before that.
+
+    Raises:
+        MillraceError: who rejected it and when.
+    """
+    dataset, waits = dataset_of(session), read_waits(session.storage, session.run.name)
+    rejection = find_decision(session.storage, session.recipe.approval.after, dataset)
+    has_asked = waits is not None and waits.dataset == dataset
+    if rejection is not None and not rejection.approved and not has_asked:
+        raise MillraceError(rejected_sentence(rejection))
+
+
+def rejected_sentence(rejection: Decision) -> str:
+    """Return what is told of a dataset that comes again after it was rejected."""
+    return (
+        f"{rejection.told()}; nothing is asked again until it is another dataset, or somebody says "
+        f"`millrace approve {rejection.run}`."
+    )
 
 
 def begin_waiting(session: Session, flow_run: str | None) -> str:
@@ -153,6 +180,8 @@ def decide(session: Session, approved: bool, by: str, comment: str) -> Decision:
 def decide_waiting(storage: Storage, run: Run, approved: bool, comment: str) -> Decision:
     """Write and return a decision made at the command line; a rejection ends the run.
 
+    A run that was rejected and is approved after all waits again, so that it can go on.
+
     Raises:
         MillraceError: if the run's ``waits.json`` is gone.
     """
@@ -168,6 +197,9 @@ def decide_waiting(storage: Storage, run: Run, approved: bool, comment: str) -> 
     if not approved:
         ended = replace(run, state="failed", error=f"{decision.told()}.", finished_at=_now())
         storage.replace_json(run_name(run.name), asdict(ended))
+    elif run.state != "waiting":
+        again = replace(run, state="waiting", error=None, finished_at=None)
+        storage.replace_json(run_name(run.name), asdict(again))
     return decision
 
 

@@ -18,7 +18,14 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
 from flows.api import check_order, close_crashed, record_fresh
-from flows.approval import is_approval_due, run_of_flow_run, waiting_for
+from flows.approval import (
+    Decision,
+    find_decision,
+    is_approval_due,
+    rejected_sentence,
+    run_of_flow_run,
+    waiting_for,
+)
 from flows.missed_slots import collapse_into_this, needless
 from flows.outcome import came_to
 from flows.recipe import Recipe, load_recipe
@@ -68,7 +75,7 @@ def carry_out_deployed(order: Order, carry_out: CarryOut) -> Any:
 
 
 def _look_and_carry_out(storage: Storage, order: Order, carry_out: CarryOut) -> Any:
-    """Carry out an order, or only record it if all is there, or leave it to one that waits."""
+    """Carry out an order, or only record it if all is there, or leave it to a person."""
     plans = check_order(order)
     if plans is None:
         return carry_out(order)
@@ -76,10 +83,21 @@ def _look_and_carry_out(storage: Storage, order: Order, carry_out: CarryOut) -> 
     waiting = _waiting_already(storage, recipe, plans)
     if waiting is not None:
         return Completed(name="Waiting", message=f"nothing new: {waiting.error}")
+    rejection = _rejection(storage, recipe, plans)
+    if rejection is not None:
+        return Completed(name="Rejected", message=f"nothing new: {rejected_sentence(rejection)}")
     fresh = all(plan.is_fresh() for plan in plans.values())
     if fresh and not is_approval_due(storage, recipe, plans):
         return record_fresh(order, plans, record_flow_run)
     return carry_out(order)
+
+
+def _rejection(storage: Storage, recipe: Recipe, plans: Mapping[str, NodePlan]) -> Decision | None:
+    """Return the rejection of just what this run would ask about, if no approval came later."""
+    after = recipe.approval.after
+    dataset = plans[after].dataset() if after else None
+    decision = find_decision(storage, after, dataset.fingerprint) if dataset else None
+    return None if decision is None or decision.approved else decision
 
 
 def _waiting_already(storage: Storage, recipe: Recipe, plans: Mapping[str, NodePlan]) -> Run | None:

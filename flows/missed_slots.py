@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 NOT_BEGUN = frozenset({"Scheduled", "Late"})  # as Prefect names states; a resumed run's differ
-READING = frozenset({"Running", "Completed", "Waiting", "Suspended"})  # or having read its sources
+READING = frozenset(  # or having read its sources
+    {"Running", "Completed", "Waiting", "Rejected", "Suspended"}
+)
 PAGE_RUNS = 200
 
 

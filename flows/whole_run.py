@@ -21,6 +21,7 @@ from flows.approval import (
     dataset_of,
     decide,
     read_decision,
+    refuse_rejected,
     sources_to_go_on_with,
     take_approval,
     write_decision,
@@ -133,6 +134,8 @@ def _await_approval(session: Session) -> None:
     """
     if take_approval(session) is not None:
         return
+    if is_deployed():
+        refuse_rejected(session)
     decision = _answer(session, dataset_of(session))
     write_decision(session.storage, session.run.name, decision)
     if not decision.approved:

@@ -31,7 +31,10 @@ from store.storage import Storage
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "run", metavar="RUN", nargs="?", help="name of a run (default: the one that waits)"
+        "run",
+        metavar="RUN",
+        nargs="?",
+        help="name of a run (default: the one that waits)",
     )
     parser.add_argument("--reject", action="store_true", help="end the run as failed instead")
     parser.add_argument("--comment", default="", metavar="TEXT", help="why, for those who read it")
@@ -40,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     """Approve or reject; a deployed run goes on by `millrace serve`, another one here and now."""
     storage = existing_home(options)
-    run = _waiting(storage, options.run)
+    run = _waiting(storage, options.run, options.reject)
     waits = read_waits(storage, run.name)
     if waits is not None and waits.flow_run is not None:
         configure_client(ensure_server(options.home), options.home)
@@ -56,11 +59,11 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     return value, f"{decision.told()}; {run.name} is {ended.state}."
 
 
-def _waiting(storage: Storage, name: str | None) -> Run:
-    """Return the run to decide about.
+def _waiting(storage: Storage, name: str | None, reject: bool) -> Run:
+    """Return the run to decide about: one that waits or, to approve it by name, was rejected.
 
     Raises:
-        UsageError: if it does not wait, or several do and none is named.
+        UsageError: if it is neither, or several wait and none is named.
     """
     if name is None:
         waiting = waiting_runs(storage)
@@ -73,6 +76,8 @@ def _waiting(storage: Storage, name: str | None) -> Run:
     run = get_run(storage, name)
     if run.state != "waiting":
         decision = read_decision(storage, name)
+        if run.state == "failed" and decision and not decision.approved and not reject:
+            return run
         decided = f"; {decision.told()}" if decision else ""
         raise UsageError(f"{name} does not wait for an approval: it is {run.state}{decided}.")
     return run

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from small_texts import write_lines
+
+from data_contracts.errors import MillraceError
+from flows import deployed_run
+from flows.approval import find_decision, refuse_rejected, write_decision
+from flows.recipe import load_recipe
+from flows.session import Order
+from store.runs import get_run
+from store.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 BEFORE = ["ingest", "compute_signals", "apply_policy"]
@@ -30,6 +40,7 @@ def run(millrace, home, texts):
     def call(name, *more, after="apply_policy"):
         return millrace(*base, "--run", name, "--set", f"approval.after={after}", *more)
 
+    call.settings = (f"ingest.path={texts}", *SETTINGS, "approval.after=apply_policy")
     return call
 
 
@@ -100,7 +111,7 @@ def test_a_rejection_ends_the_run_and_another_dataset_is_asked_about(run, approv
     assert ended["state"] == "failed"
     assert "apply_policy was rejected by" in ended["error"]
     assert "too little kept" in ended["error"]
-    assert approve("bad").code == 2
+    assert approve("bad", "--reject").code == 2
     assert "No run waits" in approve().err
 
     assert run("anew").code == 4
@@ -108,6 +119,38 @@ def test_a_rejection_ends_the_run_and_another_dataset_is_asked_about(run, approv
     assert "Name the run: anew, other wait." in approve().err
     assert approve("other").code == 0
     assert run("anew").code == 4
+
+
+@pytest.mark.slow
+def test_a_night_does_not_ask_again_what_was_rejected_and_a_person_may_change_her_mind(
+    run, approve, home
+):
+    assert run("bad").code == 4
+    assert approve("--reject", "--comment", "too little kept").code == 0
+    storage = Storage(str(home))
+    order = Order("my-text", str(home), "night", run.settings)
+
+    def night():
+        return deployed_run._look_and_carry_out(storage, order, lambda _: "was asked")
+
+    for told in ("apply_policy was rejected by", "too little kept", "`millrace approve bad`"):
+        assert told in night().message
+    assert (night().name, night().type.value) == ("Rejected", "COMPLETED")
+    assert not (home / "runs" / "night").exists()
+    recipe, bad = load_recipe("my-text", run.settings), get_run(storage, "bad")
+    refuse_rejected(SimpleNamespace(storage=storage, recipe=recipe, run=bad))  # it did ask
+    night_run = replace(bad, name="night")
+    with pytest.raises(MillraceError, match="apply_policy was rejected by"):
+        refuse_rejected(SimpleNamespace(storage=storage, recipe=recipe, run=night_run))
+
+    approved = approve("bad", "--comment", "it is enough")
+    assert (approved.code, approved.value["state"]) == (0, "done"), approved.err
+    dataset = record(home, "bad", "approval.json")["dataset"]
+    found = find_decision(storage, "apply_policy", dataset)
+    assert (found.approved, found.comment) == (True, "it is enough")
+    later = replace(found, run="another", approved=False, at="9999-01-01T00:00:00+00:00")
+    write_decision(storage, "another", later)
+    assert night().name == "Rejected"
 
 
 def test_an_approval_after_the_last_step_of_a_stage_and_of_the_run(run, approve, home):
