@@ -7,9 +7,11 @@ import pyarrow as pa
 from data_contracts.documents import DECISIONS
 
 # One row per conversation: where the tokens of its samples lie, back to back, and what was asked.
+ASIDE = ("messages.too_long", "messages.unanswered")  # why an exchange is in no sample
+
 PACKED_MESSAGES = pa.schema(
     [
-        *DECISIONS,  # reason messages.too_long or messages.unanswered; values in tokens
+        *DECISIONS,  # reason: of `ASIDE`; values: tokens, and exchanges set aside by reason
         pa.field("split", pa.string(), nullable=False),  # "train" or "heldout"; also the shard
         pa.field("token_offset", pa.int64()),  # of the first BOS in the shard; null where dropped
         pa.field("num_tokens", pa.int64(), nullable=False),  # of all samples; 0 where dropped

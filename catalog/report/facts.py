@@ -192,7 +192,7 @@ class ConversationFacts:
     """What a model learnt to answer by: conversations read, packed, and the training on them.
 
     ``errors`` count records in quarantine by reason, ``left_out`` conversations by the reason why
-    nothing of them is packed; ``num_aside`` are exchanges of packed ones that are in no sample.
+    nothing of them is packed, ``aside`` exchanges of packed ones that are in no sample.
     ``settings`` are the recipe's, ``differences`` what its training has otherwise than the
     pre-training. ``taught`` has no description, no samples and no held-out texts.
     """
@@ -201,7 +201,7 @@ class ConversationFacts:
     errors: dict[str, int]
     left_out: dict[str, int]
     sides: tuple[ConversationSide, ...]
-    num_aside: int
+    aside: dict[str, int]
     settings: dict[str, Any]
     differences: dict[str, Any]
     taught: Pretraining | None

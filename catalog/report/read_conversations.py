@@ -9,6 +9,7 @@ from catalog.report.facts import ConversationFacts, ConversationSide, Pretrainin
 from catalog.report.read_data import Ask, asking
 from catalog.report.read_models import curve_of
 from catalog.report.read_run import PRETRAIN, facts_of, has
+from data_contracts.messages import ASIDE
 
 PACKED = "pack_messages"
 INSTRUCT = "instruct"
@@ -30,7 +31,7 @@ def read_conversations(opened: OpenedRun) -> ConversationFacts | None:
             errors=_errors(ask),
             left_out=opened.dataset(PACKED).reasons() if packed else {},
             sides=_sides(ask) if packed else (),
-            num_aside=_num_aside(ask) if packed else 0,
+            aside=_aside(ask) if packed else {},
             settings=_table(opened, "conversations"),
             differences=_differences(opened),
             taught=_taught(opened),
@@ -61,10 +62,14 @@ def _sides(ask: Ask) -> tuple[ConversationSide, ...]:
     return tuple(ConversationSide(**row) for row in found)
 
 
-def _num_aside(ask: Ask) -> int:
-    sql = f"SELECT coalesce(sum(num_aside), 0)::BIGINT AS n FROM {PACKED} WHERE keep"
-    (row,) = ask(sql)
-    return int(row["n"])
+def _aside(ask: Ask) -> dict[str, int]:
+    """Count exchanges of packed conversations that are in no sample, by reason."""
+    sums = ", ".join(
+        f"""coalesce(sum(CAST("values" ->> '$."{reason}"' AS BIGINT)), 0)::BIGINT AS "{reason}" """
+        for reason in ASIDE
+    )
+    (row,) = ask(f"SELECT {sums} FROM {PACKED} WHERE keep")
+    return {reason: count for reason, count in row.items() if count}
 
 
 def _taught(opened: OpenedRun) -> Pretraining | None:

@@ -43,10 +43,11 @@ def sentences(found: ConversationFacts) -> Iterator[str]:
         f"{words.plural(found.num_read, 'conversation')} came in: {words.count(packed)} packed, "
         f"{words.count(left_out)} left out, {words.count(unread)} in quarantine."
     )
-    if found.num_aside:
+    if found.aside:
+        reasons = ", ".join(f"{words.count(n)} {reason}" for reason, n in found.aside.items())
         yield (
-            f"{words.plural(found.num_aside, 'exchange')} of packed ones found no place in a "
-            f"sample."
+            f"{words.plural(sum(found.aside.values()), 'exchange')} of packed ones found no place "
+            f"in a sample: {reasons}."
         )
     if change := _change(found):
         yield change

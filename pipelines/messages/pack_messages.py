@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pipelines.messages.config import ConversationsConfig
 from pipelines.messages.conversations import Conversation, turns_of
 from store.step import Inputs, Output, Step
 
-VERSION = 1
+VERSION = 2
 
 SPLITS = ("train", "heldout")
 
@@ -82,7 +83,7 @@ def _row(
         "doc_id": document["doc_id"],
         "keep": bool(samples),
         "reason": None if samples else aside[0].reason,
-        "values": None if samples else _values(aside[0], config),
+        "values": _values(aside, config) if aside else None,
         "split": split,
         "token_offset": side.num_tokens if samples else None,
         "num_tokens": sum(len(sample.ids) for sample in samples),
@@ -103,8 +104,11 @@ def side_of(text_hash: str, config: ConversationsConfig) -> str:
     return "heldout" if is_held else "train"
 
 
-def _values(aside: SetAside, config: ConversationsConfig) -> str:
-    return json.dumps({"num_tokens": aside.num_tokens, "max_tokens": config.max_tokens})
+def _values(aside: list[SetAside], config: ConversationsConfig) -> str:
+    """Return what was measured of exchanges set aside: tokens, and how many by reason."""
+    counts = Counter(one.reason for one in aside)
+    num_tokens = sum(one.num_tokens for one in aside)
+    return json.dumps({"num_tokens": num_tokens, "max_tokens": config.max_tokens, **counts})
 
 
 def _write(folder: Path, split: str, side: _Side, tokenizer: Tokenizer) -> ShardEntry:

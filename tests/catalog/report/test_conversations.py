@@ -56,13 +56,17 @@ def instruct(inputs: Inputs, config: Any) -> Output:
 
 
 def write_lines(path: Path) -> None:
-    def line(role: str, question: str, answer: str) -> str:
-        turns = [{"role": role, "content": question}, {"role": "assistant", "content": answer}]
-        return json.dumps({"messages": turns})
+    def exchange(role: str, question: str, answer: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": question}, {"role": "assistant", "content": answer}]
 
-    good = [line("user", f"{n} and {n}?", f"{2 * n}.") for n in range(NUM_GOOD)]
-    long = [line("user", f"why {n}?", "so it is. " * 90) for n in range(NUM_LONG)]
-    bad = [*["{no <i>JSON"] * NUM_NO_JSON, *[line("<tool>", "a", "b")] * NUM_BAD_ROLE]
+    def line(*exchanges: list[dict[str, str]]) -> str:
+        return json.dumps({"messages": [turn for one in exchanges for turn in one]})
+
+    short = [exchange("user", f"{n} and {n}?", f"{2 * n}.") for n in range(NUM_GOOD)]
+    endless = [exchange("user", f"why {n}?", "so it is. " * 90) for n in range(NUM_LONG)]
+    good = [line(short[0], *endless), *map(line, short[1:])]
+    long = [line(one) for one in endless]
+    bad = [*["{no <i>JSON"] * NUM_NO_JSON, *[line(exchange("<tool>", "a", "b"))] * NUM_BAD_ROLE]
     path.write_text("\n".join([*good, *long, *bad]) + "\n")
 
 
@@ -114,6 +118,7 @@ def test_counts_are_those_of_the_lines_and_of_the_rows(
     assert found.num_read == NUM_GOOD + NUM_LONG + NUM_NO_JSON + NUM_BAD_ROLE
     assert found.errors == {"not JSON": NUM_NO_JSON, "messages.bad_role": NUM_BAD_ROLE}
     assert found.left_out == {"messages.too_long": NUM_LONG}
+    assert found.aside == {"messages.too_long": NUM_LONG}
     assert sum(side.num_conversations for side in found.sides) == NUM_GOOD
     assert [side.split for side in found.sides] == ["train", "heldout"]
     rows = [row for row in opened.table("pack_messages").to_pylist() if row["keep"]]
@@ -146,6 +151,7 @@ def test_the_page_tells_what_was_read_and_what_was_learnt(facts: ReportFacts) ->
     text = write_page(facts)
     told = section(text)
     assert f"46 conversations came in: {NUM_GOOD} packed, 2 left out, 4 in quarantine." in told
+    assert "2 exchanges of packed ones found no place in a sample: 2 messages.too_long." in told
     assert "is 2.000 nats a token; of the model that it began with it is 4.125." in told
     assert "left out messages.too_long one exchange is longer than a sample may be 2" in told
     assert "in quarantine not JSON 3" in told

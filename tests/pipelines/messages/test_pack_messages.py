@@ -100,7 +100,9 @@ def test_long_ones_are_divided_or_dropped_with_the_reason(tmp_path, trained, ora
     assert (divided["num_samples"], divided["keep"]) == (3, True)
     assert (dropped["keep"], dropped["reason"]) == (False, "messages.too_long")
     values = {"num_tokens": len(expected(oracle, long)[0]), "max_tokens": room}
-    assert json.loads(dropped["values"]) == values
+    for row in (dropped, partly):
+        assert json.loads(row["values"]) == {**values, "messages.too_long": 1}
+    assert divided["values"] is None
     assert (dropped["token_offset"], dropped["num_tokens"], dropped["num_aside"]) == (None, 0, 1)
     assert (partly["keep"], partly["num_samples"], partly["num_aside"]) == (True, 1, 1)
     assert samples_of(tmp_path)["train"] == [expected(oracle, exchange)] * 4
