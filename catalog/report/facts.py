@@ -263,6 +263,9 @@ class Data:
     length_unit: str
     quarantine_errors: dict[str, int]
     lower_block_texts: int | None
+    changed_texts: int | None
+    whole_texts: int | None
+    whole_because: str | None
     passed_over: dict[str, int] = field(default_factory=dict)
 
 

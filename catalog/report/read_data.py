@@ -52,6 +52,9 @@ def read_data(opened: OpenedRun) -> Data | None:
             quarantine_errors=_errors(ask),
             lower_block_texts=tokens.get("lower_block_texts"),
             passed_over=passed_over(opened.dataset(INGEST)),
+            changed_texts=tokens.get("changed_texts"),
+            whole_texts=tokens.get("whole_texts"),
+            whole_because=facts_of(opened, TOKENS).get("whole_because"),
         )
 
 

@@ -49,6 +49,9 @@ def data_view(facts: ReportFacts) -> dict[str, Any] | None:
         "errors": data.quarantine_errors,
         "passed_over": data.passed_over,
         "lower_block_texts": data.lower_block_texts,
+        "changed_texts": data.changed_texts,
+        "whole_texts": data.whole_texts,
+        "whole_because": data.whole_because,
     }
 
 

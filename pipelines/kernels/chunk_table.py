@@ -124,7 +124,7 @@ def with_room(table: ChunkTable, num_bytes: int, num_ids: int) -> ChunkTable:
 def _grown(array: np.ndarray, used: int, more: int) -> np.ndarray:
     if used + more <= array.size:
         return array
-    grown = np.empty(max(2 * array.size, used + more), array.dtype)
+    grown = np.empty(max(array.size * 5 // 4, used + more), array.dtype)
     grown[:used] = array[:used]
     return grown
 

@@ -93,6 +93,11 @@ class ChunkEncoder:
         """Memory that the table takes."""
         return self._table.size_bytes
 
+    @property
+    def may_change_texts(self) -> bool:
+        """Whether ids may stand for another text: the model normalises or removes spaces."""
+        return bool(self._spec.charsmap) or self._spec.remove_extra_spaces
+
     @cached_property
     def lower_blocks(self) -> LowerBlocks:
         """What exchanges U+2581 in texts (`pipelines.tokenizer.exact_ids`)."""
@@ -176,12 +181,13 @@ class ChunkEncoder:
 
     def _with_free_slots(self) -> ChunkTable:
         """Return the table with room for a portion of misses: larger, or begun again."""
-        table = self._table
+        table, more = self._table, 0
         if table.num_chunks + PORTION > table.num_slots // 2:
-            if table.size_bytes + table.slots.nbytes <= self._max_table_bytes:
-                self._table = with_slots(table, 2 * table.num_slots)
-            else:
-                self._table = empty_table(_FEWEST_SLOTS)
+            more = table.slots.nbytes
+        if table.size_bytes + more > self._max_table_bytes:
+            self._table = empty_table(_FEWEST_SLOTS)
+        elif more:
+            self._table = with_slots(table, 2 * table.num_slots)
         return self._table
 
     def _settle(self, data: np.ndarray, misses: Misses) -> NewIds:

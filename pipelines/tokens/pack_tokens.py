@@ -4,20 +4,23 @@ Each partition becomes two shards, ``train`` and ``heldout`` (either may be empt
 `data_contracts.shards` says, with documents in the order of the partition. So a new partition adds
 shards and changes none; order and packing for training are decided when they are read.
 
-Ids are exactly SentencePiece's (`pipelines.tokenizer.encoder`); the fact ``whole_texts`` counts the
-documents that it had to be given whole, and is absent if none was. U+2581 alone is spelt in bytes
-in its stead (`pipelines.tokenizer.exact_ids`), so that ids decode to the very text; the fact
+Ids are exactly SentencePiece's (`pipelines.tokenizer.encoder`). The fact ``whole_texts`` counts the
+documents that it had to be given whole, ``whole_because`` says why, and ``changed_texts`` counts
+those that do not come back from their ids, since a given model normalises or removes spaces; each
+is absent if there was none. U+2581 alone is spelt in bytes in its stead
+(`pipelines.tokenizer.exact_ids`), so that ids decode to the very text; the fact
 ``lower_block_texts`` counts the documents that hold it. Partitions that one process packs share
 the chunks that they repeat (`pipelines.tokenizer.warm_encoders`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +38,7 @@ from store.step import Inputs, Output, Step
 if TYPE_CHECKING:
     from pipelines.tokenizer.encoder import ChunkEncoder
 
-VERSION = 4
+VERSION = 5
 
 SPLITS = ("train", "heldout")
 
@@ -63,18 +66,20 @@ def pack_tokens(inputs: Inputs, config: PackConfig) -> Output:
         raise ValueError(f"documents are in the splits {sorted(unknown)}, besides {SPLITS}")
     tokenizer = tokenizer_of(inputs.table("tokenizer"))
     columns = {name: np.zeros(len(documents), np.int64) for name in TOKEN_DOCUMENTS.names[4:]}
+    counts: Counter[str] = Counter()
     with WARM_ENCODERS.lent(tokenizer.model) as encoder:
-        num_whole = -encoder.num_whole
+        counts["whole_texts"] = -encoder.num_whole
         entries = [
-            _write_split(inputs.scratch, documents, split, encoder, tokenizer, columns)
+            _write_split(inputs.scratch, documents, split, encoder, tokenizer, columns, counts)
             for split in SPLITS
         ]
-        num_whole += encoder.num_whole
+        counts["whole_texts"] += encoder.num_whole
+        told = {"whole_because": encoder.why_whole} if counts["whole_texts"] else {}
     write_index(inputs.scratch, tokenizer.vocabulary, entries)
     ids, sources, splits = (documents[name] for name in ("doc_id", "source", "split"))
     rows = pa.table([ids, sources, splits, splits, *columns.values()], schema=TOKEN_DOCUMENTS)
     files = {name: inputs.scratch / name for name in file_names(SPLITS)}
-    return Output(rows, facts=_facts(documents, entries, num_whole), files=files)
+    return Output(rows, facts={**_facts(documents, entries, counts), **told}, files=files)
 
 
 def _write_split(
@@ -84,12 +89,15 @@ def _write_split(
     encoder: ChunkEncoder,
     tokenizer: Tokenizer,
     columns: dict[str, np.ndarray],
+    counts: Counter[str],
 ) -> ShardEntry:
     """Write the shard of a split and fill in its documents' offsets and sizes."""
     mask = pc.equal(documents["split"], split)
     chosen = documents.filter(mask)
     num_bytes = pc.binary_length(chosen["text"]).cast(pa.int64()).to_numpy()
     encoded = encode_documents(encoder, tokenizer, chosen)
+    if encoder.may_change_texts:
+        encoded = _counting_changes(encoded, chosen["text"], tokenizer, counts)
     vocabulary = tokenizer.vocabulary
     entry = write_shard(
         folder, split, encoded, num_bytes, vocabulary.dtype, vocabulary.tokenizer_digest
@@ -131,6 +139,18 @@ def encode_documents(
             yield ids[start:end]
 
 
+def _counting_changes(
+    encoded: Iterator[np.ndarray],
+    texts: pa.ChunkedArray,
+    tokenizer: Tokenizer,
+    counts: Counter[str],
+) -> Iterator[np.ndarray]:
+    """Hand ids on, and count the texts that they do not decode to."""
+    for ids, text in zip(encoded, texts, strict=True):
+        counts["changed_texts"] += tokenizer.decode(ids) != text.as_py()
+        yield ids
+
+
 def _encode_named(encoder: ChunkEncoder, document: pa.Table, marks: dict[str, int]) -> None:
     """Raise InputError with the name of a document if it cannot be encoded."""
     from pipelines.tokenizer.exact_ids import encode_exactly  # here: it compiles
@@ -148,15 +168,14 @@ def _no_id(doc_id: str) -> InputError:
     )
 
 
-def _facts(documents: pa.Table, entries: list[ShardEntry], num_whole: int) -> dict[str, int]:
+def _facts(documents: pa.Table, entries: list[ShardEntry], counts: Counter[str]) -> dict[str, Any]:
     held = pc.match_substring(documents["text"], LOWER_BLOCK)
     facts = {
         "num_tokens": sum(entry.num_tokens for entry in entries),
         "num_bytes": sum(entry.num_bytes for entry in entries),
         "lower_block_texts": int(pc.sum(held).as_py() or 0),
     }
-    if num_whole:
-        facts["whole_texts"] = num_whole
+    facts |= {name: count for name, count in counts.items() if count}
     for entry in entries:
         facts[f"{entry.name}_documents"] = entry.num_documents
         facts[f"{entry.name}_tokens"] = entry.num_tokens

@@ -17,6 +17,7 @@ from sentencepiece import SentencePieceProcessor
 from small_corpus import real_texts
 
 from data_contracts.errors import Damaged, InputError, UsageError
+from pipelines.kernels.chunk_table import empty_table
 from pipelines.tokenizer import encoder as module
 from pipelines.tokenizer import new_chunks, unigram_chunks
 from pipelines.tokenizer.encoder import ChunkEncoder
@@ -58,7 +59,8 @@ def differences(encoder, oracle, texts):
 def combinations():
     """Yield some of all combinations of options, each value of each with each type of model."""
     names = ["byte_fallback", "add_dummy_prefix", "remove_extra_whitespaces", "split_digits",
-             "split_by_whitespace", "treat_whitespace_as_suffix"]  # fmt: skip
+             "split_by_whitespace", "treat_whitespace_as_suffix", "allow_whitespace_only_pieces",
+             "split_by_unicode_script"]  # fmt: skip
     every = list(product(["bpe", "unigram"], SYMBOLS, *[[False, True]] * len(names)))
     for model_type, symbols, *values in random.Random(7).sample(every, 24):
         options = dict(zip(names, values, strict=True))
@@ -84,6 +86,15 @@ def test_ids_are_sentencepieces_whatever_the_options(options):
     assert encoder.num_texts == 1508
     if options["model_type"] == "bpe" and not encoder.why_whole:
         assert encoder.num_whole == 0
+
+
+def test_each_value_of_an_option_is_tried_with_each_type_of_model():
+    tried = [
+        {**one, "user_defined_symbols": str(one["user_defined_symbols"])} for one in combinations()
+    ]
+    found = {(one["model_type"], name, value) for one in tried for name, value in one.items()}
+    num_options = len(tried[0]) - 2  # of two values, besides the type and the symbols
+    assert len(found) == 2 * (1 + len(SYMBOLS) + 2 * num_options)
 
 
 def test_ids_of_hostile_texts_are_sentencepieces(ours):
@@ -113,6 +124,21 @@ def test_portions_and_a_table_that_begins_again_change_nothing(ours, monkeypatch
     grown = ChunkEncoder(ours)
     assert differences(grown, oracle, texts) == []
     assert grown.num_new == plain.num_new
+
+
+def test_the_table_begins_again_at_its_limit_though_its_slots_do_not_fill(ours, monkeypatch):
+    """It is looked at before each portion, and its arrays grow by a quarter."""
+    monkeypatch.setattr(module, "PORTION", 61)
+    empty = empty_table(module._FEWEST_SLOTS).size_bytes
+    limit, sizes = empty + 200_000, []
+    encoder = ChunkEncoder(ours, max_table_bytes=limit)
+    for number in range(60):
+        draw = random.Random(number)
+        encoder.encode(pa.array(["".join(draw.choices("estinra", k=200)) for _ in range(60)]))
+        sizes.append(encoder.table_bytes)
+    assert empty + 100_000 < max(sizes) < limit * 5 // 4
+    assert sizes[-1] < max(sizes)  # it has begun again
+    assert encoder.num_new > 10_000
 
 
 LONG = ["war.gz ", "iana ", "self.", "the ", "--", "==== ", "x" * 700, "\u3042", "\n", " 1 ", "é "]

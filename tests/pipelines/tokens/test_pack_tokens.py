@@ -143,6 +143,28 @@ def test_a_long_text_without_a_space_is_packed(tmp_path, trained, oracle):
     check(table, pack(table, trained, tmp_path), oracle, tmp_path)
 
 
+def test_texts_that_a_given_model_changes_or_takes_whole_are_counted(tmp_path):
+    options = {"byte_fallback": True, "bos_id": 1, "eos_id": 2, "add_dummy_prefix": False}
+    normalising = {"normalization_rule_name": "nmt_nfkc", "remove_extra_whitespaces": True}
+    models_by_name = {
+        "plain": models.train(**options, remove_extra_whitespaces=False),
+        "spaces": models.train(**options, remove_extra_whitespaces=True),
+        "nfkc": models.train(**options, **normalising),
+    }
+    table, found = curated(["a b", "  a  b ", "\ufb01ne", "self"]), {}
+    for name, model in models_by_name.items():
+        (tmp_path / name).mkdir()
+        row = {"name": "m.model", "digest": digest_bytes(model), "data": model}
+        trained = pa.Table.from_pylist([row], TOKENIZERS)
+        facts = pack(table, trained, tmp_path / name).facts
+        found[name] = [facts.get(f) for f in ("changed_texts", "whole_texts", "whole_because")]
+    assert found == {
+        "plain": [None, None, None],
+        "spaces": [1, None, None],
+        "nfkc": [2, 4, "it normalises characters"],
+    }
+
+
 def test_a_text_that_is_too_long_names_its_document(tmp_path, trained, monkeypatch):
     monkeypatch.setattr(new_chunks, "MAX_WHOLE_BYTES", 1000)
     monkeypatch.setattr(warm_encoders, "WARM_ENCODERS", WarmEncoders())
