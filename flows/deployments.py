@@ -118,7 +118,7 @@ def deploy(target: Target) -> list[str]:
         make_pool(client)
         before = {deployment.id for deployment in of_target(client, target.deployed_name)}
         made = [
-            _deploy(client, target, flow, suffix, only) for flow, suffix, only in _flows(target)
+            _deploy(client, target, flow, suffix, only) for flow, suffix, only in flows_of(target)
         ]
         for stale in before - {identity for identity, _ in made}:
             client.delete_deployment(stale)
@@ -183,7 +183,7 @@ def of_target(client: SyncPrefectClient, name: str) -> list[DeploymentResponse]:
     return [d for d in of_pool(client) if _base(d) == name and TAG in d.tags]
 
 
-def _flows(target: Target) -> Iterator[tuple[Flow[..., Any], str, str | None]]:
+def flows_of(target: Target) -> Iterator[tuple[Flow[..., Any], str, str | None]]:
     """Yield each flow with what is added to the deployment's name and the step to run alone."""
     from flows.whole_run import STAGES, whole_run
 

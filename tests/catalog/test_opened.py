@@ -198,7 +198,8 @@ def test_a_flipped_byte_is_noticed(finished: Any, tmp_path: Path) -> None:
     group = pq.ParquetFile(path).metadata.row_group(0)
     texts = group.column(CURATED.get_field_index("text"))
     content = bytearray(path.read_bytes())
-    content[texts.data_page_offset + texts.total_compressed_size // 2] ^= 4
+    start = texts.dictionary_page_offset or texts.data_page_offset
+    content[start + texts.total_compressed_size - 1] ^= 4
     path.write_bytes(content)
     for ask in (opened.documents, lambda: opened.sql("SELECT max(text) FROM materialize")):
         with pytest.raises(Damaged, match=r"cannot be read .*millrace verify --repair"):

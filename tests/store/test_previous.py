@@ -127,7 +127,8 @@ def test_a_damaged_one_is_told(home, corpus):
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
     texts = pq.ParquetFile(path).metadata.row_group(0).column(0)
-    data[texts.data_page_offset + texts.total_compressed_size - 1] ^= 0xFF
+    start = texts.dictionary_page_offset or texts.data_page_offset
+    data[start + texts.total_compressed_size - 1] ^= 0xFF
     path.write_bytes(data)
     write_file(corpus, "z.txt", ["an entirely new line"])
     with pytest.raises(Damaged, match="count_lines"):
