@@ -158,7 +158,7 @@ def prepare(
     device = torch_device(config.device)
     shape = model_of(config, given.shards.vocab_size)
     precision = agreed(resolved_precision(config, shape, device, out_folder), ranks, device)
-    refuse_too_large(config, shape, precision, device)
+    refuse_too_large(config, shape, precision, device, ranks)
     assembly = assemble(config, shape, given, scorer_of(config, precision, device))
     begin_with(assembly.trunk, config, given.shards.tokenizer_digest)
     settings = counted_settings(config, shape, precision, given)
@@ -189,12 +189,23 @@ def prepare(
 
 
 def refuse_too_large(
-    config: PretrainConfig, shape: ModelConfig, precision: Precision, device: torch.device
+    config: PretrainConfig,
+    shape: ModelConfig,
+    precision: Precision,
+    device: torch.device,
+    ranks: Ranks,
 ) -> None:
-    """Raise UsageError if training takes more memory than is free, before any of it is taken."""
-    rows_at_once = min(config.micro_batch_rows, config.batch_rows)
+    """Raise UsageError if training takes more memory than is free, before any of it is taken.
+
+    Processes on a CPU share its memory, of which the first one sees how much is free: none begins
+    to take any before it has told.
+    """
+    rows_at_once = min(config.micro_batch_rows, -(-config.batch_rows // ranks.count))
     needed = training_memory(shape, rows_at_once, config.optimizer, device.type, precision.name)
-    check_memory(needed, free_memory(device), shape, rows_at_once)
+    free = free_memory(device)
+    if device.type == "cpu" and free is not None:
+        free = ranks.of_first(free, device) // ranks.count
+    check_memory(needed, free, shape, rows_at_once)
 
 
 def resolved_precision(

@@ -23,13 +23,17 @@ from data_contracts.foreign_shards import open_foreign
 from data_contracts.shards import ShardSet
 from training.checkpoint import MODEL, OPTIMIZER, load_trained
 from training.config import LossTerms, PretrainConfig
+from training.derive import model_of
 from training.guard import GuardState, Trouble
 from training.heldout import Scorer, score_documents
 from training.labelled_rows import LabelledRows
 from training.loader import PADDING, Loader
+from training.memory import training_memory
 from training.metrics import Progress
 from training.model_config import ModelOptions
-from training.pretrain import PretrainResult, pretrain
+from training.precision import Precision
+from training.pretrain import PretrainResult, pretrain, refuse_too_large
+from training.ranks import Ranks
 from training.seen import Seen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -423,3 +427,23 @@ def test_too_little_memory_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=r"GiB of memory and 0\.0 are free; lower pretrain\."):
         pretrain(CONFIG, random_shards, tmp_path / "run", ignore)
     assert not (tmp_path / "run").exists()
+
+
+def test_processes_share_the_memory_of_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two(Ranks):
+        def of_first(self, number: int, device: torch.device) -> int:
+            return number
+
+    cpu, precision = torch.device("cpu"), Precision("float32", "")
+    config = dataclasses.replace(CONFIG, batch_rows=5, micro_batch_rows=4)
+    shape = model_of(config, 600)
+    whole, shared = (training_memory(shape, rows, config.optimizer).total for rows in (4, 3))
+    for free, ranks, fits in (
+        (whole, Ranks(), True),
+        (whole, Two(0, 2), False),
+        (2 * shared, Two(0, 2), True),
+        (2 * shared - 2, Two(0, 2), False),
+    ):
+        monkeypatch.setattr(training.pretrain, "free_memory", lambda device, free=free: free)
+        with nullcontext() if fits else pytest.raises(UsageError, match="are free; lower"):
+            refuse_too_large(config, shape, precision, cpu, ranks)
