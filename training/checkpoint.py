@@ -92,9 +92,6 @@ def save_checkpoint(
     remove_partials(root)
     partial = root / f"{_PARTIAL}{secrets.token_hex(4)}"
     partial.mkdir()
-    save_file(contiguous(model.state_dict()), partial / MODEL)
-    save_file(contiguous(optimizer_tensors(model, optimizer)), partial / OPTIMIZER)
-    digests = {name: file_digest(partial / name) for name in (MODEL, OPTIMIZER)}
     state = {
         "format": FORMAT,
         "step": step,
@@ -102,11 +99,8 @@ def save_checkpoint(
         "carried": carried or {},
         "best": asdict(best) if best else None,
         "lineage": lineage or {},
-        "digests": digests,
     }
-    (partial / STATE).write_bytes(sealed(state))
-    for name in (MODEL, OPTIMIZER, STATE, ""):
-        flush(partial / name)
+    _write_files(partial, model, optimizer, state)
     final = checkpoint_folder(root, step)
     shutil.rmtree(final, ignore_errors=True)  # as those of later steps
     partial.rename(final)
@@ -114,6 +108,18 @@ def save_checkpoint(
     remove_later(root, step)
     remove_old(root, keep_last, best, back_to_step)
     return final
+
+
+def _write_files(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """Write tensors, and the state with their digests; all of it is on the disk then."""
+    save_file(contiguous(model.state_dict()), folder / MODEL)
+    save_file(contiguous(optimizer_tensors(model, optimizer)), folder / OPTIMIZER)
+    digests = {name: file_digest(folder / name) for name in (MODEL, OPTIMIZER)}
+    (folder / STATE).write_bytes(sealed({**state, "digests": digests}))
+    for name in (MODEL, OPTIMIZER, STATE, ""):
+        flush(folder / name)
 
 
 def remove_later(root: Path, step: int) -> None:

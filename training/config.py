@@ -20,6 +20,12 @@ OBJECTIVES = ("causal", "masked", "supervised")
 _OF_OBJECTIVES = {"masked": ("mask_rate", "whole_words"), "supervised": ("label_columns",)}
 SCHEDULES = ("cosine", "wsd")
 CHOICES = ("last", "best")
+_ONE_OF = {
+    "device": ("cpu", "cuda"),
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "choose_checkpoint": CHOICES,
+}
 _AT_LEAST_ONE = ("depth", "context_tokens", "heldout_max_tokens", "num_processes")
 
 
@@ -246,6 +252,9 @@ class PretrainConfig:
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
+        for name, allowed in _ONE_OF.items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"{name} is {getattr(self, name)}; give {' or '.join(allowed)}")
         rate, floor = self.peak_learning_rate, self.final_learning_rate_ratio
         if (rate is not None and not 0 < rate < float("inf")) or not 0 <= floor <= 1:
             raise UsageError(
@@ -254,30 +263,20 @@ class PretrainConfig:
             )
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(f"seed is {self.seed}; give a number from 0 to 2**63 - 1")
-        if self.device not in ("cpu", "cuda"):
-            raise UsageError(f"device is {self.device}; give cpu or cuda")
         if self.batch_rows < 0:
             raise UsageError(f"batch_rows is {self.batch_rows}; give 1 or more, or leave it out")
         if self.num_threads < 0:
             raise UsageError(f"num_threads is {self.num_threads}; give 1 or more, or 0 for all")
-        if self.optimizer not in OPTIMIZERS:
-            raise UsageError(f"optimizer is {self.optimizer}; give {' or '.join(OPTIMIZERS)}")
         if self.packing not in PACKINGS:
             raise UsageError(f"packing is {self.packing}; give {', '.join(PACKINGS)}")
         if self.dtype not in ("auto", *NAMES_OF_NUMBERS):
             choices = " or ".join(NAMES_OF_NUMBERS)
             raise UsageError(f"dtype is {self.dtype}; give auto, {choices}")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(f"schedule is {self.schedule}; give {' or '.join(SCHEDULES)}")
         if not 0 < self.decay_ratio <= 1:
             raise UsageError(f"decay_ratio is {self.decay_ratio}; give a share above 0, up to 1")
         if self.sample_tokens < 0:
             raise UsageError(f"sample_tokens is {self.sample_tokens}; give 0 or more")
         check_prompt(self.sample_prompt)
-        if self.choose_checkpoint not in CHOICES:
-            raise UsageError(
-                f"choose_checkpoint is {self.choose_checkpoint}; give {' or '.join(CHOICES)}"
-            )
         loop_plan(self)
         schedule_of(self, rate or 1.0)
         self._check_shares()
