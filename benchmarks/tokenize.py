@@ -154,7 +154,8 @@ def measure(
     print(
         f"\n{num_texts:,} documents, {sum(sizes) / 1e6:,.1f} MB, {sum(sizes) / num_tokens:.2f} "
         f"bytes per token; {different:,} documents with other ids; {encoder.num_whole:,} "
-        f"encoded whole; {encoder.num_new:,} chunks were new, the table takes "
+        f"encoded whole; {encoder.num_chunks:,} chunks, {encoder.num_new:,} of them new and "
+        f"{encoder.num_searched:,} searched with the sum before; the table takes "
         f"{encoder.table_bytes / 2**20:,.0f} MiB."
     )
 

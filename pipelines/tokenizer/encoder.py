@@ -64,9 +64,10 @@ class ChunkEncoder:
     Ids do not depend on what was encoded before. The table grows up to about ``max_table_bytes``;
     when it is full it begins again, empty.
 
-    ``why_whole`` says why every text is encoded whole, or is None; ``num_texts``, ``num_whole``,
-    ``num_new`` and ``num_searched`` count texts, those of them that were encoded whole, chunks that
-    the table did not know, and chunks of a unigram model that were searched with the sum before.
+    ``why_whole`` says why every text is encoded whole, or is None. ``num_texts`` counts texts and
+    ``num_whole`` those encoded whole; ``num_chunks`` chunks of the others, ``num_new`` those that
+    the table did not know, ``num_searched`` those of a unigram model that were searched with the
+    sum before.
 
     Raises:
         Damaged: if ``model`` is not a SentencePiece model.
@@ -75,7 +76,8 @@ class ChunkEncoder:
     def __init__(self, model: bytes, *, max_table_bytes: int = MAX_TABLE_BYTES) -> None:
         spec = read_spec(model)
         self.why_whole = why_not_cut(spec)
-        self.num_texts = self.num_whole = self.num_new = self.num_searched = 0
+        self.num_texts = self.num_whole = 0
+        self.num_chunks = self.num_new = self.num_searched = 0
         self._spec = spec
         self._whole = SentencePieceProcessor(model_proto=model)
         self._unigram = UnigramChunks(spec) if spec.model_type == "unigram" else None
@@ -148,6 +150,7 @@ class ChunkEncoder:
             row, at, num_cut = cut_chunks(
                 *texts, row, at, *self._joined, shift, table.seed, *chunks
             )
+            self.num_chunks += num_cut
             ends, keys, found = chunks.ends[:num_cut], chunks.keys[:num_cut], values[:num_cut]
             num_missed = look_up(texts.data, begin, ends, keys, table, found, misses)
             new = self._settle(texts.data, misses_of(misses, num_missed))

@@ -138,7 +138,7 @@ def test_the_table_begins_again_at_its_limit_though_its_slots_do_not_fill(ours, 
         sizes.append(encoder.table_bytes)
     assert empty + 100_000 < max(sizes) < limit * 5 // 4
     assert sizes[-1] < max(sizes)  # it has begun again
-    assert encoder.num_new > 10_000
+    assert encoder.num_chunks >= encoder.num_new > 10_000
 
 
 LONG = ["war.gz ", "iana ", "self.", "the ", "--", "==== ", "x" * 700, "\u3042", "\n", " 1 ", "é "]
