@@ -13,12 +13,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from small_texts import write_lines
 
+ALONE = ("deployments", "killed_run", "nights", "progress_artifact", "server", "trouble")
+
 
 def pytest_collection_modifyitems(items):
-    """Mark what starts servers, schedules and kills: other work beside it would disturb it."""
-    here = Path(__file__).parent
+    """Mark what serves schedules, kills, or looks at a server: other work would disturb it."""
+    alone = {Path(__file__).with_name(f"test_{name}.py") for name in ALONE}
     for item in items:
-        if item.path.is_relative_to(here) and item.get_closest_marker("slow"):
+        if item.path in alone and item.get_closest_marker("slow"):
             item.add_marker("serial")
 
 
