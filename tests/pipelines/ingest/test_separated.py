@@ -91,10 +91,10 @@ def test_what_is_broken_is_named_and_the_rest_read(
 
 def test_hostile_quotes_cost_linear_time() -> None:
     data = b'x"' + b'\nx",",' * 200_000
-    started = time.perf_counter()
+    started = time.process_time()
     rows = rows_of(data, 1 << 20)
     assert len(rows) > 1000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_columns_may_be_named_by_the_recipe(ingest_folder: Ingest, shared_data: Path) -> None:
