@@ -31,10 +31,7 @@ from store.storage import Storage
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "run",
-        metavar="RUN",
-        nargs="?",
-        help="name of a run (default: the one that waits)",
+        "run", metavar="RUN", nargs="?", help="name of a run (default: the one that waits)"
     )
     parser.add_argument("--reject", action="store_true", help="end the run as failed instead")
     parser.add_argument("--comment", default="", metavar="TEXT", help="why, for those who read it")

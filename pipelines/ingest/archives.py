@@ -24,6 +24,7 @@ from pipelines.ingest.zip_headers import Undirected, find_members, find_unlisted
 
 MAX_MEMBERS = 10_000_000
 _ENCRYPTED = 0x1
+# NotImplementedError and RuntimeError: zipfile's own, for a method it has not and a password.
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError,
     NotImplementedError, RuntimeError, ValueError, OverflowError,

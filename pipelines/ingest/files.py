@@ -45,9 +45,9 @@ def list_parts(config: IngestConfig) -> list[SourcePart]:
         raise _nothing_to_read(root.name, sum(map(root.leads_out, ignored)), config)
     small, parts = [], []
     for path in paths:
-        if _is_lines(recognise(path, config.format)) and root.is_large(path):
-            parts += root.list_ranges(path)
-        else:
+        ranges = root.list_ranges(path) if _is_lines(recognise(path, config.format)) else []
+        parts += ranges
+        if not ranges:
             small.append(root.list_file(path))
     parts += group_files(small, config.bundles, config.max_bundle_file_bytes)
     if ignored:

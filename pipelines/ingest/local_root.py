@@ -67,13 +67,10 @@ class LocalRoot:
         """Return the listing of a file."""
         return list_file(self.folder / path, path)
 
-    def is_large(self, path: str) -> bool:
-        """Return whether a file of lines is to be cut into ranges."""
-        return is_large(self.folder / path, path)
-
     def list_ranges(self, path: str) -> list[SourcePart]:
-        """Return the partitions of a large file of lines."""
-        return list_ranges(self.folder / path, path)
+        """Return the partitions of a file of lines that is too large for one, else none."""
+        full = self.folder / path
+        return list_ranges(full, path) if is_large(full, path) else []
 
     @contextmanager
     def open(self, file: SourceFile, scratch: Path | None) -> Iterator[BinaryIO]:

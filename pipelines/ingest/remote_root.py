@@ -78,13 +78,9 @@ class RemoteRoot:
             num_bytes += len(block)
         return SourceFile(path, num_bytes, digest.hexdigest(20))
 
-    def is_large(self, path: str) -> bool:
-        """Return False: an object is read in one go, by one partition."""
-        return False
-
     def list_ranges(self, path: str) -> list[SourcePart]:
-        """Raise NotImplementedError: there are no ranges."""
-        raise NotImplementedError
+        """Return none: an object is read in one go, by one partition."""
+        return []
 
     @contextmanager
     def open(self, file: SourceFile, scratch: Path | None) -> Iterator[BinaryIO]:

@@ -49,9 +49,9 @@ def list_parts(config: ReadConversationsConfig) -> list[SourcePart]:
             raise InputError(f"{config.path} holds no .jsonl file to read; change ingest.path.")
         small, parts = [], []
         for path in paths:
-            if _named(path) == Named(format="jsonl") and root.is_large(path):
-                parts += root.list_ranges(path)
-            else:
+            ranges = root.list_ranges(path) if _named(path) == Named(format="jsonl") else []
+            parts += ranges
+            if not ranges:
                 small.append(root.list_file(path))
     except MillraceError as error:
         raise type(error)(str(error).replace("ingest.path", "conversations.path")) from error

@@ -10,6 +10,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,15 @@ def test_a_store_without_check_sums_is_known_by_content(ingest_source: Ingest) -
         list(STEP.run(Inputs(part.key, source=part), config).rows)
 
 
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Give the address of a web server on loopback."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}"
+        web.shutdown()
+
+
 def test_a_web_server_is_read(tmp_path: Path, ingest_source: Ingest) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(jsonl("one", "two")))
 
@@ -171,14 +181,11 @@ def test_a_web_server_is_read(tmp_path: Path, ingest_source: Ingest) -> None:
         def log_message(self, *args: Any) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{web.server_port}"
+    with serving(Quiet) as url:
         found = ingest_source(config_of(f"{url}/a.jsonl.gz"))
         assert found.texts == {"a.jsonl.gz#1": "one", "a.jsonl.gz#2": "two"}
         with pytest.raises(InputError, match="does not exist"):
             STEP.list_parts(config_of(f"{url}/b.jsonl.gz"))
-        web.shutdown()
 
 
 def test_a_signed_address_is_read_and_its_signature_stands_nowhere(
@@ -203,14 +210,12 @@ def test_a_signed_address_is_read_and_its_signature_stands_nowhere(
         def log_message(self, *args: Any) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Signed) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{web.server_port}/deep/a.jsonl.gz"
+    with serving(Signed) as host:
+        url = f"{host}/deep/a.jsonl.gz"
         found = ingest_source(config_of(f"{url}?X-Sig=a%2Fb*&e=1#top"))
         assert set(asked) == {"X-Sig=a%2Fb*&e=1"}
         with pytest.raises(InputError) as refused:
             STEP.list_parts(config_of(f"{url}?X-Sig=expired"))
-        web.shutdown()
     assert found.texts == {"a.jsonl.gz#1": "one", "a.jsonl.gz#2": "two"}
     assert {row["uri"] for row in found.rows} == {"a.jsonl.gz"}
     assert all("Sig" not in key for key in found.keys)
