@@ -74,18 +74,24 @@ def quarantined_of(storage: Storage, datasets: Iterable[Dataset]) -> Relation:
 
 
 def connect(relations: Mapping[str, Relation]) -> duckdb.DuckDBPyConnection:
-    """Return a closed in-memory DuckDB with one view per relation; close it after use."""
-    connection = duckdb.connect(
-        config={
-            "enable_external_access": False,
-            "python_enable_replacements": False,
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": _spill_folder(),
-            "lock_configuration": True,
-        }
-    )
-    for name, relation in relations.items():
-        connection.register(name, relation)
+    """Return a closed in-memory DuckDB with one view per relation; close it after use.
+
+    Raises:
+        StoreError: if there is no memory for as much as that.
+    """
+    config = {
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "memory_limit": MEMORY_LIMIT,
+        "temp_directory": _spill_folder(),
+        "lock_configuration": True,
+    }
+    try:
+        connection = duckdb.connect(config=config)
+        for name, relation in relations.items():
+            connection.register(name, relation)
+    except duckdb.Error as error:
+        raise _explained(error) from error
     return connection
 
 

@@ -17,18 +17,18 @@ from store.step import Inputs
 pytestmark = pytest.mark.slow
 NUM_TEXTS = 20_000
 LARGE = """
-import random, resource, sys, tempfile
+import random, sys, tempfile
 sys.path[:0] = sys.argv[1:]
 from near_steps import documents_of, near_run
+from store.peak_memory import peak_bytes
 words = random.Random(1).choices([f"w{number}" for number in range(5000)], k=17_500_000)
 large = " ".join(words)
 assert len(large) > 100_000_000
 texts = {"large": large, "quoted": large[:3000], "short": "few words that stand beside it"}
 near_run([documents_of({"few": "words " * 9})], tempfile.mkdtemp())
-documents, before = documents_of(texts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+documents, before = documents_of(texts), peak_bytes()
 output, choices = near_run([documents], tempfile.mkdtemp())
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(output.rows), *choices["keep"].to_pylist(), (after - before) // 1024)
+print(len(output.rows), *choices["keep"].to_pylist(), (peak_bytes() - before) // 2**20)
 """
 
 
