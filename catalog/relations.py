@@ -79,7 +79,7 @@ def connect(relations: Mapping[str, Relation]) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: if there is no memory for as much as that.
     """
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": False,
         "python_enable_replacements": False,
         "memory_limit": MEMORY_LIMIT,
