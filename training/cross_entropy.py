@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from training.config import PLAIN, LossTerms
 
 CHUNK_BYTES = {"cpu": 1 << 22, "cuda": 1 << 30}  # of logits in float32: of a cache, of a device
-MIN_CHUNK_TOKENS = 16
+MIN_CHUNK_TOKENS = 256  # of fewer, products spend their time on reading and adding up V × W numbers
 
 Losses = Callable[..., tuple[Tensor, Tensor]]  # of logits [C, V] and targets [C]
 
@@ -63,7 +63,10 @@ def working_dtype(tensor: Tensor) -> torch.dtype:
 
 
 def chunks_of(vocab_size: int, *tensors_N: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Return tensors of N tokens in chunks, so that C × V logits fill the memory set for them."""
+    """Return tensors of N tokens in chunks, so that C × V logits fill the memory set for them.
+
+    A chunk has `MIN_CHUNK_TOKENS` where a vocabulary is so large that fewer would fill it.
+    """
     size = CHUNK_BYTES[tensors_N[0].device.type] // (4 * vocab_size)
     return zip(*(tensor.split(max(MIN_CHUNK_TOKENS, size)) for tensor in tensors_N), strict=True)
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from data_contracts.errors import UsageError
 from training import cross_entropy
 from training.config import LossTerms
-from training.cross_entropy import cross_entropies
+from training.cross_entropy import chunks_of, cross_entropies
 
 N, V, W = 50, 97, 8
 
@@ -48,9 +48,22 @@ def by_the_book(weights_N: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
 
 @pytest.fixture(params=[1, 7, 25, 50, 1000])
 def chunk_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(cross_entropy, "MIN_CHUNK_TOKENS", 1)
-    monkeypatch.setattr(cross_entropy, "CHUNK_BYTES", {"cpu": 4 * V * request.param})
+    in_chunks(request.param, monkeypatch)
     return int(request.param)
+
+
+def in_chunks(num_tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_entropy, "MIN_CHUNK_TOKENS", 1)
+    monkeypatch.setattr(cross_entropy, "CHUNK_BYTES", {"cpu": 4 * V * num_tokens})
+
+
+def test_a_large_vocabulary_does_not_make_chunks_of_few_tokens() -> None:
+    sizes = {
+        vocab_size: [len(part) for (part,) in chunks_of(vocab_size, torch.zeros(3000))]
+        for vocab_size in (1024, 4096, 50_304, 1_000_000)
+    }
+    assert sizes[1024] == [1024, 1024, 952]
+    assert sizes[4096] == sizes[50_304] == sizes[1_000_000] == [256] * 11 + [184]
 
 
 @pytest.mark.parametrize("weights", ["all alike", "one by one"])
@@ -151,7 +164,7 @@ def test_summed_losses_go_through_the_logits_once(monkeypatch: pytest.MonkeyPatc
         calls.append(len(logits_CV))
         return real(logits_CV, targets_C)
 
-    monkeypatch.setattr(cross_entropy, "CHUNK_BYTES", {"cpu": 4 * V * 20})
+    in_chunks(20, monkeypatch)
     monkeypatch.setattr(cross_entropy, "losses_and_errors", counted)
     (cross_entropies(*leaves(), targets()).view(10, 5).sum() / 43).backward()
     assert calls == [20, 20, 10]
@@ -204,7 +217,7 @@ def watched() -> Iterator[Sizes]:
 
 
 def test_the_logits_of_all_tokens_never_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_entropy, "CHUNK_BYTES", {"cpu": 4 * V * 16})
+    in_chunks(16, monkeypatch)
     with watched() as whole:
         hidden_NW, weight_VW = leaves()
         F.cross_entropy(F.linear(hidden_NW, weight_VW), targets()).backward()

@@ -17,7 +17,7 @@ from training.steps.model_parts import open_model
 from training.steps.pretrain import pretrain_step
 from training.steps.token_shards import open_parts
 
-VERSION = 5
+VERSION = 6
 
 
 def instruct(inputs: Inputs, config: PretrainConfig) -> Output:

@@ -32,7 +32,7 @@ from training.steps.token_shards import documents_of, open_parts, shard_folders
 if TYPE_CHECKING:
     from training.pretrain import PretrainResult
 
-VERSION = 9
+VERSION = 10
 
 METRICS = "metrics.jsonl"
 SPLITS = ("train", "heldout")

@@ -25,7 +25,7 @@ from training.steps.token_shards import documents_of, open_parts
 if TYPE_CHECKING:
     from training.heldout import DocumentScores, Scorer
 
-VERSION = 3
+VERSION = 4
 
 SPLIT = "heldout"
 
