@@ -195,8 +195,8 @@ def new_model(config: ModelConfig, seed: int) -> Transformer:
     Matrices are normal with deviation 0.02; those that write to the stream are smaller by the root
     of twice the layers (Radford et al. 2019), so that its variance does not grow with depth. The
     head's is smaller still: it gives logits of deviation 0.2 at any width, and the first loss is
-    that of knowing nothing, ln V, within 1%. But a gpt2's stays at 0.02, as GPT-2 and nanoGPT have
-    it: its first loss stands up to 2.3% above ln V at widths up to 768.
+    that of knowing nothing, ln V, within 1%. GPT-2 and nanoGPT begin with 0.02 there too, up to
+    2.3% above ln V at widths up to 768.
     """
     model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
@@ -211,5 +211,5 @@ def new_model(config: ModelConfig, seed: int) -> Transformer:
 def init_std(name: str, config: ModelConfig) -> float:
     """Return the deviation that a matrix begins with."""
     if name == ("embedding.weight" if config.tied_head else "untied_head.weight"):
-        return INIT_STD if config.shape == "gpt2" else INIT_LOGIT_STD * config.width**-0.5
+        return INIT_LOGIT_STD * config.width**-0.5
     return INIT_STD * ((2 * config.num_layers) ** -0.5 if name.endswith("output.weight") else 1)

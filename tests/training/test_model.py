@@ -133,17 +133,15 @@ def test_no_token_sees_what_follows(masked: bool) -> None:
 @pytest.mark.parametrize(("depth", "vocab_size"), [(2, 4096), (4, 65), (4, 4096), (6, 16000)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_first_loss_is_that_of_knowing_nothing(shape: str, depth: int, vocab_size: int) -> None:
-    """A gpt2 begins as GPT-2 and nanoGPT do, with a larger head, and so somewhat above."""
     model = new_model(preset(depth, vocab_size, 64, shape), seed=0)
     tokens = torch.randint(vocab_size, (4, 65), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         logits = model(tokens[:, :-1]).flatten(0, 1)
     loss = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten()).item()
     above_ratio = loss / math.log(vocab_size) - 1
-    assert abs(above_ratio) < (0.023 if shape == "gpt2" else 0.01)
-    weight = model.head_weight.detach()
-    expected = 0.02 if shape == "gpt2" else 0.2 * model.config.width**-0.5
-    assert weight.std().item() == pytest.approx(expected, rel=0.05)
+    assert abs(above_ratio) < 0.01
+    expected = 0.2 * model.config.width**-0.5
+    assert model.head_weight.detach().std().item() == pytest.approx(expected, rel=0.05)
 
 
 def test_a_seed_draws_the_same_weights_and_another_others() -> None:
