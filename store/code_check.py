@@ -11,11 +11,12 @@ from store.code import step_file
 from store.compute import PartTask, compute_part
 from store.datasets import Receipt
 from store.errors import OutputChanged
-from store.identity import encode, fingerprint
+from store.identity import fingerprint
 from store.plan import NodePlan
 from store.storage import Storage
 
 _ENOUGH_ROWS = 1000
+_DECIDING = ("version", "libraries", "config", "settings")  # of `PartTask.made_from`
 
 
 def check_code(storage: Storage, plan: NodePlan) -> list[str]:
@@ -28,10 +29,10 @@ def check_code(storage: Storage, plan: NodePlan) -> list[str]:
     for pairs in _by_code(storage, plan).values():
         task, receipt = _choose(pairs)
         changed = changed_files(receipt.code, task.code)
-        if compute_part(task, publish=False).digest != receipt.digest:
+        if not compute_part(task, publish=False).is_like(receipt):
             raise output_changed(plan, changed)
         value = {"step": plan.node.name, "part": receipt.fingerprint, "changed": changed}
-        storage.create_json(_note_name(plan.node.name, receipt.code, task.code), value)
+        storage.create_json(_note_name(task, receipt), value)
         notes.append(f"code changed in {', '.join(changed)}, output equal on part {receipt.key}")
     return notes
 
@@ -58,17 +59,17 @@ Pair = tuple[PartTask, Receipt]
 
 
 def _by_code(storage: Storage, plan: NodePlan) -> dict[str, list[Pair]]:
-    """Group the reused partitions by the other code that made them, unless it was checked."""
+    """Group the reused partitions by the other code that made them, unless it was checked.
+
+    And by what else decides what code does, config and settings of a source: equal rows under one
+    config say nothing of another.
+    """
     groups: dict[str, list[Pair]] = {}
     for part in plan.parts:
         if part.task is None or part.receipt is None or part.receipt.code == part.task.code:
             continue
-        groups.setdefault(encode(part.receipt.code), []).append((part.task, part.receipt))
-    return {
-        code: pairs
-        for code, pairs in groups.items()
-        if not storage.exists(_note_name(plan.node.name, pairs[0][1].code, pairs[0][0].code))
-    }
+        groups.setdefault(_note_name(part.task, part.receipt), []).append((part.task, part.receipt))
+    return {name: pairs for name, pairs in groups.items() if not storage.exists(name)}
 
 
 def _choose(pairs: list[Pair]) -> Pair:
@@ -77,5 +78,8 @@ def _choose(pairs: list[Pair]) -> Pair:
     return next((pair for pair in by_size if pair[1].num_rows >= _ENOUGH_ROWS), by_size[-1])
 
 
-def _note_name(step: str, before: dict[str, str], after: dict[str, str]) -> str:
-    return f"checks/code/{step}/{fingerprint({'before': before, 'after': after})}.json"
+def _note_name(task: PartTask, receipt: Receipt) -> str:
+    """Return where it is noted that both codes make the same of partitions like this one."""
+    how = {key: task.made_from.get(key) for key in _DECIDING}
+    found = fingerprint({"before": receipt.code, "after": task.code, "how": how})
+    return f"checks/code/{task.step.name}/{found}.json"

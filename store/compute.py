@@ -26,6 +26,7 @@ from store.datasets import (
     content_digest,
     part_name,
     quarantine_name,
+    read_receipt,
     write_receipt,
 )
 from store.errors import MillraceError, RowsUnaccounted, StepFailed
@@ -86,7 +87,13 @@ def compute_part(task: PartTask, publish: bool = True, tell: Tell = ignore_line)
 def publish_part(
     storage: Storage, receipt: Receipt, folder: Path, files: Mapping[str, Path]
 ) -> None:
-    """Give a partition's files their final names, then write its receipt."""
+    """Give a partition's files their final names, then write its receipt.
+
+    Unless another run has, while this one was held up until its lease went: then the files are
+    those of that run's receipt, and stay.
+    """
+    if read_receipt(storage, receipt.step, receipt.fingerprint) is not None:
+        return
     if receipt.quarantine_digest is not None:
         storage.publish(receipt.quarantine_name(), folder / "quarantine.parquet")
     for name in receipt.files:

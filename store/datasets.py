@@ -89,6 +89,11 @@ class Receipt:
     seconds: float = 0.0
     finished_at: str = ""
 
+    def is_like(self, other: Receipt) -> bool:
+        """Tell whether two say the same of what was made: rows, their slices, quarantined rows."""
+        mine, others = ((one.digest, one.quarantine_digest, one.slices) for one in (self, other))
+        return mine == others
+
     def data_name(self) -> str:
         """Name of the rows' file within the home."""
         return part_name(self.step, self.fingerprint, ".parquet")

@@ -184,7 +184,7 @@ class Runner:
             futures = [pool.submit(self._compute, task, False) for task, _ in pairs]
             again = self._results(futures)
         different = [
-            old.key for (_, old), new in zip(pairs, again, strict=True) if new.digest != old.digest
+            old.key for (_, old), new in zip(pairs, again, strict=True) if not new.is_like(old)
         ]
         if different and any(old.code != task.code for task, old in pairs):
             changed = sorted({f for task, old in pairs for f in changed_files(old.code, task.code)})

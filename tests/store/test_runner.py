@@ -17,7 +17,7 @@ import pytest
 import toy_steps as toy
 from toy_steps import Config, computed, digests, run_graph, toy_graph, write_file
 
-from store.compute import compute_part
+from store.compute import compute_part, publish_part
 from store.datasets import read_dataset
 from store.errors import (
     Damaged,
@@ -34,6 +34,7 @@ from store.plan import plan_graph, plan_node
 from store.runner import Runner
 from store.step import Output
 from store.storage import Storage
+from store.verify import verify
 
 ROOT = Path(__file__).parents[2]
 ALL = {
@@ -249,7 +250,12 @@ def written_step(tmp_path):
         path.write_text(text)
         module = types.ModuleType("measuring")
         exec(compile(text, str(path), "exec"), module.__dict__)
-        return {"measure_lines": replace(toy.MEASURE, run=module.measure_lines)}
+        steps = {"measure_lines": toy.MEASURE, "decide_lines": toy.DECIDE}
+        return {
+            name: replace(step, run=getattr(module, name))
+            for name, step in steps.items()
+            if hasattr(module, name)
+        }
 
     return load
 
@@ -284,6 +290,52 @@ def test_changed_code_with_other_output_stops_and_names_the_file(home, corpus, w
     assert list(home.leftovers()) == []
     raised = {"measure_lines": replace(edited["measure_lines"], version=2)}
     assert computed(run_graph(home, toy_graph(corpus, steps=raised)))["measure_lines"] == 4
+
+
+DECIDING = """
+import pyarrow as pa
+from toy_steps import DECIDED
+from store.step import Output
+
+def decide_lines(inputs, config):
+    sizes = inputs.one("sizes").table()
+    keep = [{keep} for n in sizes["num_chars"].to_pylist()]
+    reasons = pa.array([None if yes else "short" for yes in keep], pa.string())
+    rows = pa.table([sizes["doc_id"], pa.array(keep), reasons], schema=DECIDED)
+    return Output(rows, slice_by={slice_by})
+"""
+
+
+def test_equal_output_under_one_config_says_nothing_of_another(home, corpus, written_step):
+    """As of a change of rules that only the second recipe of a home has."""
+    before = written_step(DECIDING.format(keep="n >= config.value", slice_by=None))
+    for min_chars in (8, 9):
+        run_graph(home, toy_graph(corpus, min_chars=min_chars, steps=before))
+    keep = "n >= config.value and config.value != 9"
+    edited = written_step(DECIDING.format(keep=keep, slice_by=None))
+    results = run_graph(home, toy_graph(corpus, min_chars=8, steps=edited))
+    assert "output equal" in results["decide_lines"].notes[0]
+    with pytest.raises(OutputChanged, match="decide_lines changed"):
+        run_graph(home, toy_graph(corpus, min_chars=9, steps=edited))
+
+
+@pytest.mark.parametrize("force", [(), ("decide_lines",)])
+def test_rows_that_lie_in_other_slices_are_another_output(home, corpus, written_step, force):
+    text = DECIDING.format(keep="n >= config.value", slice_by="{}")
+    run_graph(home, toy_graph(corpus, steps=written_step(text.format(None))))
+    edited = written_step(text.format("'doc_id'"))
+    with pytest.raises(OutputChanged, match="decide_lines changed"):
+        run_graph(home, toy_graph(corpus, steps=edited), force=force)
+
+
+def test_what_another_run_published_meanwhile_stays(home, corpus):
+    """A process that was stopped until its lease went comes back with bytes of its own."""
+    (receipt, *_) = run_graph(home, toy_graph(corpus))["measure_lines"].dataset.parts
+    folder = corpus.parent / "late"
+    folder.mkdir()
+    (folder / "rows.parquet").write_bytes(b"of a training that draws otherwise")
+    publish_part(home, replace(receipt, file_digest="0" * 64), folder, {})
+    assert verify(home).findings == ()
 
 
 def test_new_partitions_beside_unchanged_old_ones_need_no_check(home, corpus):
