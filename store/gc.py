@@ -21,6 +21,7 @@ from store.accepted import baselines
 from store.datasets import manifest_name, unsealed
 from store.errors import Damaged, UsageError
 from store.hints import counted, human_bytes
+from store.home import SCRATCH
 from store.inventory import Identity, Inventory, StoredFile, take_inventory
 from store.lease import FOLDER as LEASES_FOLDER
 from store.lease import Leases
@@ -31,6 +32,7 @@ from store.verify import DAMAGED_FOLDER
 _THREADS = 8
 _CHUNK_FILES = 256  # deleted between two looks at whether a run has begun
 _RECENT_LEASE_SECONDS = 600.0
+_WORK_SECONDS = 7 * 86400.0  # what a killed step goes on from is kept for so much longer
 
 Garbage = dict[str, list[StoredFile]]
 
@@ -98,9 +100,10 @@ def collect_garbage(
 ) -> GcReport:
     """Find what no run needs, and delete it if ``delete``.
 
-    ``keep_runs`` keeps of each recipe the newest so many finished runs, all runs after them, and
-    those whose accepted datasets are the baseline now; ``None`` keeps all. Nothing that was written
-    less than ``min_age_seconds`` ago goes, and nothing at all while a run is at work: it may count
+    ``keep_runs`` keeps of each recipe the newest so many finished runs, all runs after them, those
+    that wait for a person, and those whose accepted datasets are the baseline now; ``None`` keeps
+    all. Nothing that was written less than ``min_age_seconds`` ago goes, what a killed step would
+    go on from stays for a week more, and nothing goes at all while a run is at work: it may count
     on partitions that no record names yet. ``damaged`` takes what `verify` set aside too.
 
     Raises:
@@ -110,12 +113,13 @@ def collect_garbage(
     if keep_runs is not None and keep_runs < 1:
         raise UsageError(f"keep_runs is {keep_runs}; at least one run of each recipe is kept.")
     old_before = time.time() - min_age_seconds
+    known = _begun(storage)
     inventory = take_inventory(storage)
     alive = _mark(storage, inventory, keep_runs, old_before)
     garbage = _garbage(storage, inventory, alive, old_before)
     if damaged:
         garbage["damaged"] = _old(storage.list(DAMAGED_FOLDER), old_before)
-    num_deleted, stopped = _delete(storage, garbage) if delete else (0, None)
+    num_deleted, stopped = _delete(storage, garbage, known) if delete else (0, None)
     return GcReport(
         steps=_by_step([*garbage["manifests"], *garbage["receipts"], *garbage["rows"]]),
         others={
@@ -177,12 +181,16 @@ def _mark(
 
 
 def _kept_runs(runs: list[Run], keep_runs: int | None) -> set[str]:
-    """Return the names of the newest finished runs of each recipe and of all runs after them."""
+    """Return the names of the newest finished runs of each recipe and of all runs after them.
+
+    Those that wait for a person are kept however old they are.
+    """
     if keep_runs is None:
         return {run.name for run in runs}
     kept, num_done = set(), Counter[str]()
     for run in reversed(runs):
-        if run.is_alive() or num_done[run.recipe_name] < keep_runs:
+        pending = run.is_alive() or run.state == "waiting"
+        if pending or num_done[run.recipe_name] < keep_runs:
             kept.add(run.name)
             num_done[run.recipe_name] += run.state == "done"
     return kept
@@ -222,7 +230,10 @@ def _garbage(storage: Storage, inventory: Inventory, alive: _Alive, old_before: 
             *(file for one in dead for file in inventory.extras.get(one, [])),
         ],
         "checks": _old_checks(storage, alive, old_before),
-        "leftovers": _old(storage.leftovers(), old_before),
+        "leftovers": [
+            *_old((e for e in storage.leftovers() if not _is_work(e)), old_before),
+            *_old(filter(_is_work, storage.leftovers()), old_before - _WORK_SECONDS),
+        ],
     }
 
 
@@ -243,18 +254,30 @@ def _old_checks(storage: Storage, alive: _Alive, old_before: float) -> list[Stor
     return gone
 
 
+def _is_work(entry: Entry) -> bool:
+    """Tell whether a file is of a partition in the making, which goes on from it: a checkpoint."""
+    return entry[0].startswith(f"{SCRATCH}/work/")
+
+
 def _old(entries: Iterable[Entry], old_before: float) -> list[StoredFile]:
     files = (StoredFile(*entry) for entry in entries)
     return [file for file in files if file.modified < old_before]
 
 
-def _delete(storage: Storage, garbage: Garbage) -> tuple[int, str | None]:
-    """Delete in order, as long as no run is at work; return how many and why it stopped."""
+def _begun(storage: Storage) -> set[tuple[str, str]]:
+    """Return which runs have begun, and when: one may begin anew under its name."""
+    return {(run.name, run.started_at) for run in list_runs(storage)}
+
+
+def _delete(
+    storage: Storage, garbage: Garbage, known: set[tuple[str, str]]
+) -> tuple[int, str | None]:
+    """Delete in order, as long as no run is at work or new; return how many and why it stopped."""
     num_deleted = 0
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="gc") as pool:
         for files in garbage.values():
             for start in range(0, len(files), _CHUNK_FILES):
-                if stopped := _at_work(storage):
+                if stopped := _at_work(storage, known):
                     return num_deleted, stopped
                 chunk = files[start : start + _CHUNK_FILES]
                 list(pool.map(storage.delete, [file.name for file in chunk]))
@@ -262,14 +285,20 @@ def _delete(storage: Storage, garbage: Garbage) -> tuple[int, str | None]:
     return num_deleted, None
 
 
-def _at_work(storage: Storage) -> str | None:
-    """Say which run is at work on a home, if any, by its record or by the leases it holds."""
+def _at_work(storage: Storage, known: set[tuple[str, str]]) -> str | None:
+    """Say which run is at work on a home, if any, by its record or by the leases it holds.
+
+    Or which one was begun since the runs that are known: that one has ended already, but stands on
+    what was garbage before.
+    """
     for run in list_runs(storage):
         if run.is_alive():
             return (
                 f"Run {run.name} is at work (process {run.pid} on {run.host}), so nothing more was "
                 f"deleted; try again when it is done, or delete {run_name(run.name)} if it is not."
             )
+        if (run.name, run.started_at) not in known:
+            return f"Run {run.name} has begun meanwhile, so nothing more was deleted; try again."
     recent = time.time() - _RECENT_LEASE_SECONDS
     names = {name.split("/")[1] for name, _, at in storage.list(LEASES_FOLDER) if at > recent}
     with Leases(storage) as leases:

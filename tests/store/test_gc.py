@@ -200,7 +200,7 @@ def test_nothing_goes_while_a_run_is_alive(home, two_runs):
     assert report.num_deleted == 0
     assert report.total.num_files > 0
     assert names(home) == before | {run_name("third")}
-    save_run(home, replace(run, pid=0, process_started=0.0))  # it was killed
+    save_run(home, replace(run, process_started="0"))  # it was killed
     assert collect_garbage(home, delete=True, keep_runs=1).stopped is None
 
 
@@ -237,6 +237,39 @@ def test_a_run_that_begins_meanwhile_stops_it(home, two_runs, monkeypatch, corpu
     assert "third" in report.stopped
     assert 5 <= report.num_deleted <= 6 < report.total.num_files
     assert not verify(home).is_damaged()
+
+
+def test_a_run_that_began_and_ended_meanwhile_stops_it(home, two_runs, monkeypatch):
+    """It found all fresh, so that nothing of what it stands on is young."""
+
+    def inventory(storage, really=take_inventory):
+        found = really(storage)
+        record_run(home, "third", two_runs[0])
+        return found
+
+    monkeypatch.setattr("store.gc.take_inventory", inventory)
+    report = collect_garbage(home, delete=True, keep_runs=1)
+    assert report.stopped == (
+        "Run third has begun meanwhile, so nothing more was deleted; try again."
+    )
+    assert report.num_deleted == 0
+    assert not verify(home).is_damaged()
+
+
+def test_a_run_that_waits_for_a_person_is_kept_however_old(home, two_runs):
+    save_run(home, replace(find_run(home, "first"), state="waiting"))
+    age(home)
+    assert collect_garbage(home, delete=True, keep_runs=1).total == Share()
+
+
+def test_what_a_killed_step_goes_on_from_is_kept_for_a_week(home, two_runs):
+    name = "tmp/work/pretrain/0123/checkpoints/step-10/model.safetensors"
+    home.create(name, b"hours of training")
+    age(home)
+    assert collect_garbage(home, delete=True).total == Share()
+    age(home, 8 * 86400)
+    assert collect_garbage(home, delete=True).others == {"leftovers": Share(1, 17)}
+    assert not home.exists(name)
 
 
 def test_a_run_whose_record_cannot_be_read_stops_it(home, two_runs):
