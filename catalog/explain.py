@@ -88,7 +88,7 @@ class _Earlier:
         return min(latest_first, key=lambda pair: len(pair[1]), default=None)
 
     def _listed(self, name: str) -> Iterator[tuple[str, str]]:
-        value = self._storage.read_json(name)
+        value = self._storage.read_json_or_none(name)
         try:
             body = unsealed(value or {}, name, REMEDY)
         except Damaged:  # says nothing; `millrace verify` reports it

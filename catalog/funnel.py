@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from catalog.opened import INGEST, OpenedRun
 from catalog.relations import ask, ask_rows, connect, rows_of
-from store.datasets import Dataset, Rows, manifest_name, read_dataset
+from data_contracts.errors import Damaged
+from store.datasets import Dataset, Rows, read_dataset
 from store.runs import Run
 from store.storage import Storage
 
@@ -64,14 +65,17 @@ def retired_ids(storage: Storage, now: Dataset, before: Dataset) -> pa.Array:
 def count_retired(storage: Storage, before: Run | None, dataset: Dataset) -> int:
     """Count the documents that an earlier run's dataset of this step has and this one lacks.
 
-    0 if there is no such run, or nothing is left of its dataset.
+    0 if there is no such run, or its dataset is no longer whole: a run does not stop for what can
+    no longer be told of another.
     """
     record = before.step(dataset.step) if before else None
     if record is None or record.dataset is None:
         return 0
-    if not storage.exists(manifest_name(dataset.step, record.dataset)):
+    try:
+        old = read_dataset(storage, dataset.step, record.dataset)
+        return len(retired_ids(storage, dataset, old))
+    except Damaged:
         return 0
-    return len(retired_ids(storage, dataset, read_dataset(storage, dataset.step, record.dataset)))
 
 
 def _step_rows(opened: OpenedRun, step: str) -> StepRows:

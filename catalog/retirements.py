@@ -33,7 +33,7 @@ def retirements(before: OpenedRun, now: OpenedRun) -> pa.Table:
     if CURATED not in before.steps() or CURATED not in now.steps():
         return RETIRED.empty_table()
     relations: dict[str, Relation] = {
-        "before": before.views[CURATED],
+        "before": before.rows(CURATED),
         "now": now.views[CURATED],
         "read": now.views[INGEST],
         "unread": now.views["quarantine"],

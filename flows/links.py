@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalog.opened import OpenedRun
+from catalog.opened import CURATED, OpenedRun
 from catalog.retirements import retirements
+from data_contracts.errors import Damaged
 from data_contracts.models import DESCRIPTION, WEIGHTS
-from store.datasets import manifest_name, read_dataset
+from store.datasets import read_dataset
 from store.runs import Run
 from store.storage import Storage
 
@@ -39,14 +40,16 @@ def link_results(storage: Storage, run: Run, before: Run | None) -> None:
 def write_retired(storage: Storage, run: Run, before: Run | None) -> int:
     """List what the run before had curated and this one has not; return how many.
 
-    Nothing is written where there is no run before, or nothing to tell.
+    Nothing is written where there is no run before, or nothing to tell, or where what that run
+    curated is no longer whole.
     """
-    curated = _dataset(run, "materialize")
-    if before is None or curated in (None, _dataset(before, "materialize")):
+    curated, old = (_dataset(one, CURATED) if one else None for one in (run, before))
+    if before is None or old is None or curated in (None, old):
         return 0
-    if _is_gone(storage, before):
+    try:
+        rows = retirements(OpenedRun(storage, before), OpenedRun(storage, run))
+    except Damaged:
         return 0
-    rows = retirements(OpenedRun(storage, before), OpenedRun(storage, run))
     if len(rows):
         sink = io.BytesIO()
         pq.write_table(rows, sink, compression="zstd")
@@ -54,19 +57,13 @@ def write_retired(storage: Storage, run: Run, before: Run | None) -> int:
     return len(rows)
 
 
-def _is_gone(storage: Storage, run: Run) -> bool:
-    """Tell whether datasets of a run were collected as garbage."""
-    made = {record.step: record.dataset for record in run.steps if record.dataset}
-    return not all(storage.exists(manifest_name(step, found)) for step, found in made.items())
-
-
 def link_curated(storage: Storage, run: Run) -> Path | None:
     """Hard-link the run's curated partitions into its folder, in order; return the folder."""
-    dataset = _dataset(run, "materialize")
+    dataset = _dataset(run, CURATED)
     folder = _fresh_folder(storage, run, "curated", dataset)
     if folder is None or dataset is None:
         return None
-    parts = read_dataset(storage, "materialize", dataset).parts
+    parts = read_dataset(storage, CURATED, dataset).parts
     for number, part in enumerate(parts):
         source = storage.local_path(part.data_name())
         assert source is not None

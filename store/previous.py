@@ -6,6 +6,7 @@ import itertools
 
 from store.compute import PartTask
 from store.datasets import Receipt, StoredPart, read_receipt
+from store.errors import Damaged
 from store.storage import Storage
 
 MAX_LOOKED_AT = 16  # of the newest partitions: older ones have less in common
@@ -17,15 +18,16 @@ def previous_part(storage: Storage, task: PartTask) -> StoredPart | None:
 
     It has the same step, version, libraries, config and key, and was made by the same code; so one
     of other parameters is never taken. None if there is none among the newest `MAX_LOOKED_AT`.
-
-    Raises:
-        Damaged: if a receipt is not what was written.
+    A receipt that is not what was written is passed over: `millrace verify` tells of it.
     """
     entries = (e for e in storage.list(f"parts/{task.step.name}") if e[0].endswith(".json"))
     newest = sorted(entries, key=lambda entry: (-entry[2], entry[0]))
     for name, _, _ in itertools.islice(newest, MAX_LOOKED_AT):
         fingerprint = name.rpartition("/")[2].removesuffix(".json")
-        receipt = read_receipt(storage, task.step.name, fingerprint)
+        try:
+            receipt = read_receipt(storage, task.step.name, fingerprint)
+        except Damaged:
+            continue
         if receipt is not None and _is_like(receipt, task):
             return StoredPart(storage, receipt, receipt.key)
     return None

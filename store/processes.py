@@ -41,6 +41,8 @@ def life_of(record: Record) -> Life:
 
 def _is_hidden(pid: int) -> bool:
     """Tell whether a process exists although its facts are kept from us (another user's)."""
+    if pid <= 0:  # which would be a group of processes
+        return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,8 +13,10 @@ import psutil
 from store.datasets import REMEDY
 from store.errors import Damaged, NotFound, UsageError
 from store.lease import Leases
+from store.processes import identity_of, life_of
 from store.storage import Storage
 
+_MAX_NAME_LENGTH = 200
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -46,8 +47,8 @@ class Run:
     resolved recipe, every default written out; ``previous`` names the run of the same recipe before
     this one; ``baseline`` maps steps to the datasets of accepted runs that contracts compared with,
     and ``checks`` steps to their contracts' results, by names within the home. ``flow_runs`` are
-    ids in Prefect; ``pid`` and ``process_started`` (seconds since the epoch) tell whether a running
-    one is alive.
+    ids in Prefect; ``host``, ``machine``, ``pid`` and ``process_started`` are its process
+    (`store.processes`), and tell whether a running one is alive.
     """
 
     name: str
@@ -62,8 +63,9 @@ class Run:
     finished_at: str | None = None
     error: str | None = None
     host: str = ""
+    machine: str = ""
     pid: int = 0
-    process_started: float = 0.0
+    process_started: str | float = ""
     flow_runs: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -83,7 +85,15 @@ class Run:
         """
         if self.state != "running":
             return False
-        return self.host != platform.node() or process_alive(self.pid, self.process_started)
+        here = identity_of(os.getpid())
+        if self.host != here["host"]:
+            return True
+        if not self.machine:  # a record of an earlier version
+            return process_alive(self.pid, float(self.process_started))
+        if self.machine != here["machine"]:
+            return False  # of this host before it was started anew
+        process = {key: getattr(self, key) for key in here}
+        return life_of(process) != "gone"
 
 
 def process_alive(pid: int, started: float) -> bool:
@@ -112,9 +122,7 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
         recipe=recipe,
         previous=latest_done(storage, recipe_name, before=name),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        host=platform.node(),
-        pid=os.getpid(),
-        process_started=psutil.Process().create_time(),
+        **identity_of(os.getpid()),
     )
     if not storage.create_json(run_name(name), asdict(run)):
         _start_anew(storage, run)
@@ -155,9 +163,11 @@ def new_name(recipe_name: str, storage: Storage) -> str:
 
 def check_name(name: str) -> None:
     """Raise UsageError unless a run's name can stand in a path."""
-    if not name or not set(name) <= _NAME_CHARACTERS or name.startswith("."):
+    plain = set(name) <= _NAME_CHARACTERS and not name.startswith(".")
+    if not plain or not 0 < len(name) <= _MAX_NAME_LENGTH:
         raise UsageError(
-            f"A run cannot be called {name!r}: use letters, digits, '-', '_' and '.' only."
+            f"A run cannot be called {name!r}: use letters, digits, '-', '_' and '.' only, up to "
+            f"{_MAX_NAME_LENGTH} of them."
         )
 
 
@@ -215,8 +225,10 @@ def get_run(storage: Storage, name: str | None) -> Run:
 
     Raises:
         NotFound: if there is none.
+        UsageError: if no run can be called that.
     """
     if name is not None:
+        check_name(name)
         run = find_run(storage, name)
         if run is None:
             known = ", ".join(run.name for run in list_runs(storage)) or "none yet"

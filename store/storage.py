@@ -16,6 +16,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -41,6 +42,7 @@ from store.identity import digest_bytes
 from store.local_home import LocalHome, nearest_existing
 from store.remote_home import RemoteHome, is_of_the_place
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -293,11 +295,12 @@ class Storage:
 def canonical_json(value: Any) -> bytes:
     """Return the one UTF-8 form in which the store writes a JSON value.
 
-    Keys sorted, one space of indent, no escapes of non-ASCII, a newline at the end. Raises
+    Keys sorted, one space of indent, no escapes of non-ASCII, a newline at the end. What stands for
+    a byte that is no UTF-8 (in a file's name: a lone surrogate, PEP 383) is escaped. Raises
     ValueError for NaN and infinities, which JSON does not have.
     """
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
 
 def _rebuild(url: str, options: dict[str, Any]) -> Storage:

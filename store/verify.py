@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from store.accepted import accepted_name, find_acceptance
 from store.datasets import (
     REMEDY,
     Dataset,
@@ -61,7 +62,7 @@ def verify(
     progress: Progress | None = None,
     deep: bool = False,
 ) -> VerifyReport:
-    """Check every receipt, partition, quarantine file, manifest and run record of a home.
+    """Check every receipt, partition, quarantine file, manifest, run record and acceptance.
 
     ``repair`` moves what is damaged to ``damaged/<its name>``: of a partition all its files, the
     receipt first. ``steps`` checks the partitions and manifests of some steps only. ``deep`` reads
@@ -293,6 +294,10 @@ def _check_runs(
         except StoreError as error:
             yield _unreadable(storage, run_name(run), error)
             continue
+        try:
+            find_acceptance(storage, run)
+        except StoreError as error:
+            yield _unreadable(storage, accepted_name(run), error)
         for step in record.steps if record else ():
             if step.dataset is None or (steps is not None and step.step not in steps):
                 continue

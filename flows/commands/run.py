@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from catalog.contracts.check import read_result
+from data_contracts.errors import UsageError
 from flows.api import run_order
 from flows.commands.context import as_table
 from flows.contracts import PAGE
@@ -41,8 +42,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def execute(options: Namespace) -> tuple[dict[str, Any], str]:
-    """Run the recipe; the value is the run's record."""
-    only = (options.only,) if options.only else ()
+    """Run the recipe; the value is the run's record.
+
+    Raises:
+        UsageError: if a step's name is empty, as that of a variable is which nobody set.
+    """
+    for option in ("from_step", "only", "force"):
+        if getattr(options, option) == "":
+            name = option.removesuffix("_step")
+            raise UsageError(f"--{name} names no step; name one, or leave it out.")
+    only = (options.only,) if options.only is not None else ()
     order = Order(
         options.recipe,
         options.home,

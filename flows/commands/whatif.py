@@ -10,6 +10,7 @@ from typing import Any
 
 from catalog.opened import OpenedRun
 from catalog.what_if import KEPT, Move, what_if
+from data_contracts.errors import UsageError
 from flows.commands.context import as_table, existing_home
 from flows.recipe import load_recipe, with_settings
 from pipelines.apply_policy import policy_sql, signals_asked
@@ -37,7 +38,14 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     Raises:
         NotFound: if the run has no decisions yet, or did not measure a signal that is asked for.
         RecipeError: if a rule is none.
+        UsageError: if something else than a rule is to be changed.
     """
+    for setting in options.set:
+        if not setting.strip().startswith("policy."):
+            raise UsageError(
+                f"--set {setting!r} is no rule, and `whatif` asks of rules alone: give "
+                f"policy.rules.NAME=…; `millrace plan` tells what another setting would cost."
+            )
     storage = existing_home(options)
     run = get_run(storage, options.run)
     if options.recipe is None:

@@ -197,8 +197,9 @@ def test_a_killed_step_says_what_is_left(home: Storage, fake: SimpleNamespace) -
     assert why(home, plans(home, fake.build_graph())["split"]) == "1 of 3 partitions left"
 
 
-def test_damaged_manifests_say_nothing(home: Storage, fake: SimpleNamespace) -> None:
+@pytest.mark.parametrize("left", [b'{"format": 1}', b'{"format', b""])
+def test_damaged_manifests_say_nothing(home: Storage, fake: SimpleNamespace, left: bytes) -> None:
     for name, _, _ in list(home.list("datasets/apply_policy")):
-        home.replace(name, b'{"format": 1}')
+        home.replace(name, left)
     plan = plans(home, fake.build_graph(rules=TWO))["apply_policy"]
     assert why(home, plan) == "never computed"

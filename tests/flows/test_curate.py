@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -222,3 +223,18 @@ def test_the_curated_folder_can_be_globbed(my_text):
     files = f"{my_text.home}/runs/{name}/curated/*.parquet"
     found = duckdb.sql(f"SELECT count(*), count(DISTINCT doc_id) FROM '{files}'")
     assert found.fetchall() == [(200, 200)]
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read_as_others_are(my_text, texts, millrace):
+    shutil.copy(texts / "part-00.jsonl", texts / os.fsdecode(b"caf\xe9.jsonl"))
+    first = my_text("--run", "first")
+    assert first.code == 0, first.err
+    assert computed(my_text("--run", "second").status)["ingest"] == 0
+    assert millrace("verify", "--home", my_text.home).code == 0
+
+
+@pytest.mark.parametrize("option", ["--only", "--force", "--from"])
+def test_a_variable_that_nobody_set_names_no_step(my_text, option):
+    answer = my_text("--run", "first", option, "")
+    assert answer.code == 2
+    assert f"{option} names no step" in answer.err

@@ -71,6 +71,25 @@ def test_a_longer_text_retires_a_published_one_that_is_named(night):
     assert [row["why"] for row in retired_of(third)] == ["withdrawn"]
 
 
+def test_what_can_no_longer_be_made_anew_stops_no_later_run(night, millrace, tmp_path):
+    """A partition is damaged and its source is gone: nobody can tell what was retired of it."""
+    write(night.folder, "monday", {"story": STORY})
+    write(night.folder, "tuesday", {"other": OTHER})
+    home = str(tmp_path / "home")
+    first = night("home", "first")
+    for step in ("ingest", "materialize"):
+        (part,) = (part for part in first.dataset(step).parts if "monday" in part.key)
+        path = first.storage.local_path(part.data_name())
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-100])
+    (night.folder / "monday.jsonl").unlink()
+    assert millrace("verify", "--repair", "--home", home).code == 1
+    for name in ("second", "third"):
+        now = night("home", name)
+        assert keys_of(now) == {"other"}
+        assert retired_of(now) == []
+
+
 def test_a_step_by_itself_or_a_name_used_again_loses_no_retirement(night):
     write(night.folder, "monday", {"story": STORY, "other": OTHER})
     write(night.folder, "tuesday", {"third": " ".join(sentence(n) for n in range(60, 72))})

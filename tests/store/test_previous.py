@@ -121,6 +121,14 @@ def test_force_measures_everything_again(home, corpus):
         run(home, corpus, step, force=True)
 
 
+def test_a_receipt_that_is_none_is_passed_over(home, corpus):
+    first = run(home, corpus)
+    (name,) = (n for n, _, _ in home.list("parts/count_lines") if n.endswith(".json"))
+    home.replace(name, home.read(name)[:40])
+    write_file(corpus, "z.txt", ["an entirely new line"])
+    assert run(home, corpus).num_rows == first.num_rows + 1
+
+
 def test_a_damaged_one_is_told(home, corpus):
     first = run(home, corpus)
     path = home.local_path(first.data_name())

@@ -5,13 +5,24 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
+import psutil
 import pytest
 
 from store import runs
 from store.errors import UsageError
 from store.lease import Leases
-from store.runs import StepRecord, begin_run, find_run, latest_with_steps, new_name, save_run
+from store.runs import (
+    StepRecord,
+    begin_run,
+    check_name,
+    find_run,
+    get_run,
+    latest_with_steps,
+    new_name,
+    save_run,
+)
 
 NUM_STARTS = 4
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -53,6 +64,34 @@ def test_of_starts_under_the_name_of_an_ended_run_one_begins(home, state, monkey
     (began,) = start_together(home, monkeypatch)
     assert find_run(home, "one") == began
     assert began.recipe_name == "toy"
+
+
+def test_a_clock_that_is_set_kills_no_run(home, monkeypatch):
+    """What psutil says of a process's start is seconds of that clock."""
+    run = begin_run(home, "toy", {}, "one")
+    monkeypatch.setattr("psutil.Process.create_time", lambda self: 1.0)
+    assert run.is_alive()
+    assert find_run(home, "one").is_alive()
+
+
+def test_a_run_of_this_host_before_it_was_started_anew_is_gone(home):
+    run = begin_run(home, "toy", {}, "one")
+    assert not replace(run, machine="another boot").is_alive()
+    assert replace(run, machine="another boot", host="another host").is_alive()
+
+
+def test_a_record_of_an_earlier_version_is_still_understood(home):
+    run = begin_run(home, "toy", {}, "one")
+    started = psutil.Process().create_time()
+    assert replace(run, machine="", process_started=started).is_alive()
+    assert not replace(run, machine="", process_started=started - 60).is_alive()
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 300])
+def test_a_name_that_no_run_can_have_is_refused(home, name):
+    for use in (check_name, partial(get_run, home)):
+        with pytest.raises(UsageError, match="A run cannot be called"):
+            use(name)
 
 
 def test_a_run_at_work_is_not_started_again(home):

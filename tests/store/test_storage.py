@@ -118,6 +118,15 @@ def test_canonical_json_reads_back_and_ignores_key_order(value):
     assert text == canonical_json(dict(reversed(pair.items())))
 
 
+def test_what_stands_for_bytes_of_a_file_name_reads_back():
+    """A name of another encoding, as Python reads it from a folder (PEP 383)."""
+    value = {"files": [os.fsdecode(b"caf\xe9.txt"), "caf\u00e9.txt", "\U0001f600"]}
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert "caf\u00e9.txt".encode() in text
+    assert canonical_json(json.loads(text)) == text
+
+
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["create", "replace", "delete", "read", "list"]),

@@ -16,9 +16,10 @@ from toy_steps import (
     write_file,
 )
 
+from store.accepted import accept, accepted_name, accepted_runs
 from store.datasets import Dataset, Slice, manifest_name, part_name, read_receipt, sealed
 from store.errors import StoreError
-from store.runs import run_name
+from store.runs import find_run, run_name
 from store.storage import Storage
 from store.verify import verify
 from store.verify_report import format_report
@@ -142,6 +143,17 @@ def test_a_record_that_is_not_a_run_is_found_and_set_aside(home, results):
     verify(home, repair=True)
     assert verify(home).findings == ()
     assert home.read(f"damaged/{run_name('nightly')}") == b"[]"
+
+
+def test_an_acceptance_that_is_none_is_found_and_set_aside(home, results):
+    name = accepted_name("nightly")
+    accept(home, replace(find_run(home, "nightly"), state="done"), "ann")
+    assert verify(home).findings == ()
+    home.replace(name, home.read(name).replace(b'"comment"', b'"cxmment"'))
+    assert kinds(verify(home)) == [("damaged", name)]
+    verify(home, repair=True)
+    assert verify(home).findings == ()
+    assert list(accepted_runs(home)) == []
 
 
 def test_what_a_killed_run_leaves_is_no_damage(home, results):
