@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import json
 import os
 import signal
@@ -64,10 +65,16 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         description="From raw text to a judged language model, step by accountable step.",
     )
+    parser.add_argument(
+        "--version", action="version", version=f"millrace {importlib.metadata.version('millrace')}"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
-            name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            allow_abbrev=False,
         )
         importlib.import_module(f"flows.commands.{name}").add_arguments(command)
         if name not in _WITHOUT_HOME:

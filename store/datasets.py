@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.errors import Damaged, NotFound, StoreError
+from store.errors import Damaged, NotFound, OtherFormat, StoreError
 from store.identity import digest_bytes, digest_file, encode, fingerprint
 from store.storage import Storage
 
@@ -188,13 +188,23 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def unsealed(value: dict[str, Any], name: str, remedy: str) -> dict[str, Any]:
-    """Check and take off the seal; raise `Damaged` naming the file and the remedy."""
+    """Check and take off the seal.
+
+    Raises:
+        Damaged: if it is not what was written, naming the file and the remedy.
+        OtherFormat: if it is, in a format that this version does not read.
+    """
     body = {key: item for key, item in value.items() if key != "seal"}
     try:
         seal = digest_bytes(encode(body).encode())
     except (ValueError, RecursionError):  # a flipped byte can make an infinity: 12e3456
         seal = ""
-    if body.get("format") != FORMAT or value.get("seal") != seal:
+    if body.get("format") != FORMAT and value.get("seal") == seal:
+        raise OtherFormat(
+            f"{name} is in format {body.get('format')}, and this Millrace reads format {FORMAT}: "
+            f"use the version that wrote it, or another home."
+        )
+    if value.get("seal") != seal:
         raise Damaged(f"{name} is not what was written; {remedy}")
     return {key: item for key, item in body.items() if key != "format"}
 

@@ -11,6 +11,7 @@
     ├── InputError               exit 1   the source cannot be read as a whole (missing, empty)
     ├── StoreError               exit 1   the store cannot be read or written
     │   ├── Damaged                       a receipt, manifest or partition is not what was written
+    │   ├── OtherFormat                   a record is whole, and of another version's format
     │   ├── DiskFull                      no room, before or during a step
     │   ├── ReadOnlyHome                  the home cannot be written
     │   └── LeaseLost                     another run took over this partition
@@ -63,6 +64,10 @@ class StoreError(MillraceError):
 
 class Damaged(StoreError):
     """A receipt, manifest or partition is not what was written."""
+
+
+class OtherFormat(StoreError):
+    """A record is what was written, in a format that this version does not read."""
 
 
 class DiskFull(StoreError):

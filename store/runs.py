@@ -48,7 +48,8 @@ class Run:
     this one; ``baseline`` maps steps to the datasets of accepted runs that contracts compared with,
     and ``checks`` steps to their contracts' results, by names within the home. ``flow_runs`` are
     ids in Prefect; ``host``, ``machine``, ``pid`` and ``process_started`` are its process
-    (`store.processes`), and tell whether a running one is alive.
+    (`store.processes`), and tell whether a running one is alive; ``folder`` is where it was begun,
+    to which relative paths of its recipe belong.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Run:
     machine: str = ""
     pid: int = 0
     process_started: str | float = ""
+    folder: str = ""
     flow_runs: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -111,17 +113,24 @@ def begin_run(storage: Storage, recipe_name: str, recipe: dict[str, Any], name: 
 
     Raises:
         UsageError: if the name has other characters than letters, digits, ``-``, ``_``, ``.``, or
-            a run of that name is working right now.
+            a run of that name is working right now, or is one of another recipe.
     """
     name = name or new_name(recipe_name, storage)
     check_name(name)
-    _refuse_if_alive(find_run(storage, name))
+    existing = find_run(storage, name)
+    _refuse_if_alive(existing)
+    if existing is not None and existing.recipe_name != recipe_name:
+        raise UsageError(
+            f"There is a run {name} of {existing.recipe_name} already, whose record this one would "
+            f"replace; choose another --run name."
+        )
     run = Run(
         name=name,
         recipe_name=recipe_name,
         recipe=recipe,
         previous=latest_done(storage, recipe_name, before=name),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        folder=os.getcwd(),
         **identity_of(os.getpid()),
     )
     if not storage.create_json(run_name(name), asdict(run)):

@@ -28,7 +28,7 @@ from store.datasets import (
     read_receipt,
     unsealed,
 )
-from store.errors import Damaged, StoreError
+from store.errors import Damaged, OtherFormat, StoreError
 from store.identity import TableDigest, digest_file
 from store.inventory import Identity, Inventory, StoredFile, take_inventory
 from store.runs import find_run, run_name
@@ -69,7 +69,8 @@ def verify(
     all rows. ``progress`` gets the bytes checked so far and in all.
 
     Raises:
-        StoreError: if the home cannot be listed, or what is damaged cannot be moved.
+        StoreError: if the home cannot be listed, is of another version (`OtherFormat`), or what is
+            damaged cannot be moved.
     """
     inventory = take_inventory(storage, steps)
     findings = [
@@ -155,10 +156,13 @@ def _sealed_body(storage: Storage, name: str) -> dict[str, Any] | None:
 
 
 def _unreadable(storage: Storage, name: str, error: Exception) -> Finding:
-    """Make a finding of an error; one of a bucket out of reach says nothing about the file."""
+    """Make a finding of an error.
+
+    One of a bucket out of reach, or of another version's file, says nothing about the file.
+    """
     if isinstance(error, Damaged):
         return _found("damaged", name, "is not what was written")
-    if isinstance(error, StoreError) and not storage.is_local:
+    if isinstance(error, OtherFormat) or (isinstance(error, StoreError) and not storage.is_local):
         raise error
     return _found("damaged", name, f"cannot be read ({error})")
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from catalog.contracts.history import RecipeHistory, RunChecks, dataset_name
 from catalog.report.words import clipped, count, plural
-from data_contracts.results import RuleResult
+from data_contracts.results import CheckResult, RuleResult
 from store.runs import Run
 
 State = Literal[
@@ -53,6 +53,8 @@ def standing(history: RecipeHistory) -> Standing:
     """Say where a recipe stands."""
     latest, name = history.latest, clipped(history.recipe_name, MAX_NAME_CHARS)
     state = _state(latest)
+    if state in ("passed", "warned", "unchecked") and (left := _left_stopped(history)):
+        return Standing(name, "stopped", _left(left, name), (_WHOLE,), tuple(r.name for r in left))
     datasets = _datasets(latest, state)
     return Standing(name, state, _SENTENCES[state](latest, name), _todo(latest, state), datasets)
 
@@ -109,6 +111,23 @@ def _state(latest: RunChecks) -> State:
     if len(latest.known) < len(latest.results):
         return "unknown"
     return "warned" if latest.state == "warned" else "passed"
+
+
+def _left_stopped(history: RecipeHistory) -> list[CheckResult]:
+    """Return the stopping results that are the latest of datasets the latest run did not reach."""
+    steps = (step for step in history.steps if step not in history.latest.results)
+    found = (next(run.results[s] for run in history.runs if s in run.results) for s in steps)
+    return [one.result for one in found if one.result is not None and one.state == "stopped"]
+
+
+def _left(left: Sequence[CheckResult], name: str) -> str:
+    these = stop_sentence(
+        f"an earlier run of {name}", {r.name: [x for x in r.broken() if x.stops] for r in left}
+    )
+    return f"{these} The latest run did not come that far."
+
+
+_WHOLE = "Run the recipe whole: what the latest run did not come to is checked then."
 
 
 def _datasets(latest: RunChecks, state: State) -> tuple[str, ...]:

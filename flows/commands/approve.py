@@ -102,7 +102,8 @@ def _resumed(storage: Storage, run: Run, options: Namespace) -> tuple[dict[str, 
         decide_waiting(storage, run, True, options.comment)
     verb = "rejected" if options.reject else "approved"
     value = {"run": run.name, "approved": not options.reject, "by": person(), "state": "resuming"}
-    return value, f"{run.name} is {verb}; `millrace serve` carries it on."
+    then = "ends it" if options.reject else "carries it on"
+    return value, f"{run.name} is {verb}; `millrace serve` {then}."
 
 
 def _go_on(storage: Storage, run: Run, waits: Waits) -> None:

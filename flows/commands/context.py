@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import dataclass
 
 from data_contracts.errors import NotFound
@@ -31,8 +33,14 @@ def of_run(options: Namespace) -> Context:
     storage = existing_home(options)
     run = get_run(storage, options.run)
     recipe = recipe_from_plain(run.recipe)
-    graph = build_graph(recipe, options.home)
-    return Context(storage, recipe, run, graph, plan_graph(storage, graph))
+    with _begun_in(run):
+        graph = build_graph(recipe, storage.url)
+        return Context(storage, recipe, run, graph, plan_graph(storage, graph))
+
+
+def _begun_in(run: Run) -> AbstractContextManager[None]:
+    """Return the context in which a recipe's relative paths mean what they meant to its run."""
+    return chdir(run.folder) if os.path.isdir(run.folder) else nullcontext()
 
 
 def of_recipe(options: Namespace) -> Context:

@@ -16,7 +16,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--keep-runs",
         type=int,
         metavar="N",
-        help="forget all but the newest N runs of each recipe (default: keep all)",
+        help="forget all but the newest N runs of each recipe (default: keep all); what was "
+        "written within the last hour stays, whatever N",
     )
 
 

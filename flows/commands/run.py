@@ -29,13 +29,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("recipe", metavar="RECIPE", help="name of a recipe, or a .toml file")
     parser.add_argument("--run", metavar="NAME", help="name of the run (default: recipe and time)")
-    parser.add_argument(
-        "--from", dest="from_step", metavar="STEP", help="compute STEP and all after it again"
-    )
-    parser.add_argument(
-        "--only", metavar="STEP", help="run STEP alone; what it reads must be fresh"
-    )
-    parser.add_argument("--force", metavar="STEP", help="compute STEP again and compare")
+    for option, destination, what in (
+        ("--from", "from_step", "compute STEP and all after it again"),
+        ("--only", "only", "run STEP alone; what it reads must be fresh"),
+        ("--force", "force", "compute STEP again and compare"),
+    ):
+        parser.add_argument(
+            option, dest=destination, action="append", default=[], metavar="STEP", help=what
+        )
     parser.add_argument(
         "--set", action="append", default=[], metavar="A.B=C", help="set a field of the recipe"
     )
@@ -45,26 +46,37 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     """Run the recipe; the value is the run's record.
 
     Raises:
-        UsageError: if a step's name is empty, as that of a variable is which nobody set.
+        UsageError: if an option names two steps, or none, as a variable does that nobody set.
     """
-    for option in ("from_step", "only", "force"):
-        if getattr(options, option) == "":
-            name = option.removesuffix("_step")
-            raise UsageError(f"--{name} names no step; name one, or leave it out.")
-    only = (options.only,) if options.only is not None else ()
+    only, force, from_step = (
+        _one_step(name, steps)
+        for name, steps in (
+            ("only", options.only),
+            ("force", options.force),
+            ("from", options.from_step),
+        )
+    )
     order = Order(
         options.recipe,
         options.home,
         options.run,
         tuple(read_standard_input(options.recipe, options.set, options.home)),
-        options.from_step,
-        only,
-        options.force,
+        from_step,
+        () if only is None else (only,),
+        force,
     )
     with make_progress() as progress:
         name = run_order(order, progress)
     run = get_run(Storage(options.home), name)
     return asdict(run), _text(run, Storage(options.home))
+
+
+def _one_step(option: str, steps: list[str]) -> str | None:
+    if len(steps) > 1:
+        raise UsageError(f"--{option} is given {len(steps)} times; give one step, and run again.")
+    if "" in steps:
+        raise UsageError(f"--{option} names no step; name one, or leave it out.")
+    return steps[0] if steps else None
 
 
 def _text(run: Run, storage: Storage) -> str:

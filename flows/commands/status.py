@@ -10,6 +10,7 @@ from catalog.passed_over import passed_over, told_of
 from catalog.status import status
 from flows.commands.context import Context, as_table, of_run
 from store.hints import human_bytes
+from store.runs import Run
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,7 +37,15 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         for s in value["steps"]
     ]
     header = ("step", "state", "in", "kept", "dropped", "quarantined", "computed", "size", "why")
-    return value, f"Run {value['run']}\n\n{as_table(rows, header)}{_passed_over(context)}"
+    told = _ended(context.run) if context.run else ""
+    return value, f"{told}\n\n{as_table(rows, header)}{_passed_over(context)}"
+
+
+def _ended(run: Run) -> str:
+    """Say what became of a run, which the states of its steps today do not tell."""
+    state = "crashed" if run.state == "running" and not run.is_alive() else run.state
+    why = f": {run.error}" if run.error else ""
+    return f"Run {run.name} of {run.recipe_name}, begun {run.started_at}: {state}{why}"
 
 
 def _passed_over(context: Context) -> str:

@@ -234,7 +234,23 @@ def test_a_file_whose_name_is_no_utf_8_is_read_as_others_are(my_text, texts, mil
 
 
 @pytest.mark.parametrize("option", ["--only", "--force", "--from"])
-def test_a_variable_that_nobody_set_names_no_step(my_text, option):
-    answer = my_text("--run", "first", option, "")
+@pytest.mark.parametrize(
+    ("steps", "told"), [([""], "names no step"), (["split", "ingest"], "is given 2 times")]
+)
+def test_an_option_names_one_step(my_text, option, steps, told):
+    """An empty one is what a shell makes of a variable that nobody set."""
+    answer = my_text("--run", "first", *(word for step in steps for word in (option, step)))
     assert answer.code == 2
-    assert f"{option} names no step" in answer.err
+    assert f"{option} {told}" in answer.err
+
+
+def test_a_run_is_looked_at_from_another_folder(millrace, texts, tmp_path, monkeypatch):
+    home, elsewhere = str(tmp_path / "home"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(texts.parent)
+    words = ("--set", f"ingest.path={texts.name}", "--set", "run.until=ingest")
+    assert millrace("run", "my-text", *words, "--home", home, "--run", "first").code == 0
+    monkeypatch.chdir(elsewhere)
+    answer = millrace("status", "first", "--home", home)
+    assert [step["state"] for step in answer.value["steps"]] == ["fresh"]
+    assert millrace("explain", "ingest", "--home", home).code == 0

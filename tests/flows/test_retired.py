@@ -83,7 +83,7 @@ def test_what_can_no_longer_be_made_anew_stops_no_later_run(night, millrace, tmp
         path.chmod(0o644)
         path.write_bytes(path.read_bytes()[:-100])
     (night.folder / "monday.jsonl").unlink()
-    assert millrace("verify", "--repair", "--home", home).code == 1
+    assert millrace("verify", "--repair", "--home", home).code == 0
     for name in ("second", "third"):
         now = night("home", name)
         assert keys_of(now) == {"other"}

@@ -60,10 +60,11 @@ def test_of_starts_under_one_name_one_begins(storage, monkeypatch):
 @pytest.mark.parametrize("state", ["done", "failed", "crashed", "running"])
 def test_of_starts_under_the_name_of_an_ended_run_one_begins(home, state, monkeypatch):
     """``running`` here is a run whose process is gone and that nobody has marked yet."""
-    save_run(home, replace(begin_run(home, "old", {}, "one"), state=state, process_started=1.0))
+    ended = begin_run(home, "toy", {"number": -1}, "one")
+    save_run(home, replace(ended, state=state, process_started=1.0))
     (began,) = start_together(home, monkeypatch)
     assert find_run(home, "one") == began
-    assert began.recipe_name == "toy"
+    assert began.recipe["number"] >= 0
 
 
 def test_a_clock_that_is_set_kills_no_run(home, monkeypatch):
@@ -92,6 +93,14 @@ def test_a_name_that_no_run_can_have_is_refused(home, name):
     for use in (check_name, partial(get_run, home)):
         with pytest.raises(UsageError, match="A run cannot be called"):
             use(name)
+
+
+def test_a_name_of_another_recipe_is_not_taken_from_it(home):
+    ended = replace(begin_run(home, "toy", {}, "one"), state="done")
+    save_run(home, ended)
+    with pytest.raises(UsageError, match="There is a run one of toy already"):
+        begin_run(home, "other", {}, "one")
+    assert find_run(home, "one") == ended
 
 
 def test_a_run_at_work_is_not_started_again(home):

@@ -18,7 +18,7 @@ from toy_steps import (
 
 from store.accepted import accept, accepted_name, accepted_runs
 from store.datasets import Dataset, Slice, manifest_name, part_name, read_receipt, sealed
-from store.errors import StoreError
+from store.errors import OtherFormat, StoreError
 from store.runs import find_run, run_name
 from store.storage import Storage
 from store.verify import verify
@@ -143,6 +143,17 @@ def test_a_record_that_is_not_a_run_is_found_and_set_aside(home, results):
     verify(home, repair=True)
     assert verify(home).findings == ()
     assert home.read(f"damaged/{run_name('nightly')}") == b"[]"
+
+
+@pytest.mark.parametrize("folder", ["parts", "datasets"])
+def test_a_home_of_another_version_is_not_called_damaged(home, results, folder, monkeypatch):
+    before = store_files(home)
+    monkeypatch.setattr("store.datasets.FORMAT", 2)
+    if folder == "datasets":  # receipts are read first
+        monkeypatch.setattr("store.verify._check_parts", lambda *_: iter(()))
+    with pytest.raises(OtherFormat, match="is in format 1, and this Millrace reads format 2: use"):
+        verify(home, repair=True)
+    assert store_files(home) == before
 
 
 def test_an_acceptance_that_is_none_is_found_and_set_aside(home, results):

@@ -505,6 +505,19 @@ def test_the_headline_says_where_the_recipe_stands(
     assert ("Approve <it>." in page.words) == (state == "waiting")
 
 
+def test_a_run_of_one_step_mends_nothing_that_stands_stopped(nights: Nights) -> None:
+    nights.run({"ingest": "passed", "materialize": "stopped"}, state="failed")
+    nights.run({"ingest": "passed"})
+    page = nights.page()
+    assert words(page.all("h1")[0]) == (
+        "The contract of curated stopped an earlier run of nightly: s.bad is broken by 3 of 1,000 "
+        "values. The latest run did not come that far."
+    )
+    assert "Run the recipe whole" in page.words
+    nights.run({"ingest": "passed", "materialize": "passed"})
+    assert "All 2 datasets" in words(nights.page().all("h1")[0])
+
+
 def test_a_failed_run_whose_result_is_gone_is_not_said_to_be_unstopped(nights: Nights) -> None:
     nights.run({"ingest": "checks/contracts/ingest/gone.json"}, state="failed")
     head = words(nights.page().all("h1")[0])
