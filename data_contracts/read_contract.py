@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import yaml
@@ -21,6 +22,7 @@ from store.identity import fingerprint
 
 MAX_CHARS = 1_000_000  # of a contract, with what its aliases stand for
 MAX_DEPTH = 50
+_MAX_MESSAGE = 300
 
 _SECONDS = {
     **dict.fromkeys(("s", "second", "seconds"), 1.0),
@@ -156,16 +158,34 @@ def _told(errors: list[Any]) -> str:
     if isinstance(column, dict) and "logicalType" not in column:
         # The schema then asks for what each logical type needs, of which "map" comes first.
         return f"column {column.get('name')!r} has no logicalType, such as string or integer"
-    return f"at {'/'.join(places) or 'the top level'}: {deepest.message[:300]}"
+    if places[-2:-1] == ["quality"] and isinstance(deepest.instance, dict):
+        known = _rule_keys()
+        for key in (key for key in deepest.instance if key not in known):
+            rule = deepest.instance.get("name", f"number {places[-1]}")
+            return f"the rule {rule} has {key!r}, which no rule has; {nearest(key, sorted(known))}"
+    where = "/".join(places) or "the top level"
+    return f"at {where}: {shorten(deepest.message, _MAX_MESSAGE, placeholder=' …')}"
+
+
+@cache
+def _rule_keys() -> frozenset[str]:
+    """Return the keys that the standard's schema knows of a rule, limits included."""
+    parts = [part for name, part in _schema()["$defs"].items() if name.startswith("DataQuality")]
+    parts += [choice for part in parts for choice in part.get("oneOf", ())]
+    return frozenset(key for part in parts for key in part.get("properties", ()))
+
+
+@cache
+def _schema() -> Any:
+    text = files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8")
+    return json.loads(text)
 
 
 @cache
 def _validator() -> Any:
     from jsonschema import validators
 
-    text = files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8")
-    schema = json.loads(text)
-    return validators.validator_for(schema)(schema)
+    return validators.validator_for(_schema())(_schema())
 
 
 def _column(item: Mapping[str, Any], one_key: bool) -> Column:

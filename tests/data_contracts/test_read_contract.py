@@ -194,6 +194,11 @@ def bomb(levels: int) -> str:
         (TEXT.replace("kind: DataContract", "kind: Contract"), "kind"),
         (TEXT.replace("required: true", "required: 'yes'"), "required"),
         (TEXT.replace("required: true", "requird: true"), "requird"),
+        (
+            TEXT + "      - {name: many, metric: rowCount, mustBeGreaterOrEqualsTo: 1}\n",
+            "the rule many has 'mustBeGreaterOrEqualsTo', which no rule has; did you mean "
+            "'mustBeGreaterOrEqualTo'?",
+        ),
         (TEXT.replace("- name: size", "- name: id"), "2 columns are called 'id'"),
         (TEXT.replace("value: 36", "value: soon"), "freshness"),
         (TEXT.replace("value: 36", "value: true"), "freshness"),
