@@ -1,4 +1,4 @@
-"""Finding documents by what a person knows of them: an id, a place, or some words of the text."""
+"""Finding documents by what a person knows of them: id, place, fate, or some words of the text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from catalog.opened import INGEST
-from catalog.relations import ask_rows
+from catalog.relations import ask_rows, quoted
 from data_contracts.documents import hash_text
 
 MAX_FOUND = 10
@@ -20,6 +20,7 @@ _WAYS = (
     ("doc_id", "doc_id = $asked"),
     ("start of doc_id", f"length($asked) >= {MIN_PREFIX_CHARS} AND starts_with(doc_id, $asked)"),
     ("uri, record key or url", "$asked IN (uri, record_key, url)"),
+    ("reason", "doc_id IN (SELECT doc_id FROM decided WHERE reason = $asked)"),
     ("whole text", "text_hash = $text_hash"),
     (
         "part of uri, record key or url",
@@ -39,20 +40,27 @@ class Found:
 
 
 def find_documents(
-    connection: duckdb.DuckDBPyConnection, asked: str, sources: Sequence[str] = (INGEST,)
+    connection: duckdb.DuckDBPyConnection,
+    asked: str,
+    sources: Sequence[str] = (INGEST,),
+    deciding: Sequence[str] = (),
 ) -> Found:
     """Find rows of some views of `DOCUMENTS` by id, place or text; with the start of their text.
 
-    Each row names the view that it is of as its ``step``.
+    Or by the reason that one of the ``deciding`` views has for them. Each row names the view that
+    it is of as its ``step``.
     """
     asked = _readable(asked)
     documents = " UNION ALL ".join(
         f"SELECT '{view}' AS step, {_COLUMNS} FROM {view}" for view in sources
     )
+    decided = " UNION ALL ".join(
+        [_NONE_DECIDED, *(f"SELECT doc_id, reason FROM {quoted(view)}" for view in deciding)]
+    )
     for way, condition in _WAYS:
         params = {"asked": asked, "text_hash": hash_text(asked)}
         used = {name: value for name, value in params.items() if f"${name}" in condition}
-        sql = _DOCUMENTS_SQL.format(documents=documents, condition=condition)
+        sql = _DOCUMENTS_SQL.format(documents=documents, decided=decided, condition=condition)
         rows = ask_rows(connection, sql, **used)
         if rows:
             return _found(way, [_with_text(connection, row) for row in rows])
@@ -88,7 +96,10 @@ def _found(way: str | None, rows: list[dict[str, Any]]) -> Found:
 
 _COLUMNS = "doc_id, source, uri, record_key, url, text, text_hash, part"
 
+_NONE_DECIDED = "SELECT NULL::VARCHAR AS doc_id, NULL::VARCHAR AS reason WHERE false"
+
 _DOCUMENTS_SQL = f"""
+    WITH decided AS ({{decided}})
     SELECT step, doc_id, source, uri, record_key, url, part, count(*) OVER () AS num_found
     FROM ({{documents}}) WHERE {{condition}}
     ORDER BY source, uri, record_key LIMIT {MAX_FOUND}

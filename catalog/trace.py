@@ -33,7 +33,8 @@ def trace(
     """Return what became of the documents that an id, a place or a text names, as plain JSON.
 
     ``asked`` is a doc_id or its first six digits or more; else a uri, record key or url; else a
-    text; else a part of these: the first of them that finds anything. At most ten documents are
+    reason for which documents were dropped; else a text; else a part of these: the first of them
+    that finds anything. At most ten documents are
     told of, ``num_found`` says how many there are. ``rules`` maps reasons to their conditions.
 
     The shape is ``{"run", "asked", "found_by", "num_found", "documents": […], "num_quarantined",
@@ -52,7 +53,12 @@ def trace(
     opened.dataset(INGEST)
     with connect(opened.views) as connection:
         sources = [step for step in (INGEST, CONVERSATIONS) if step in opened.views]
-        documents = find_documents(connection, asked, sources)
+        deciding = [
+            step
+            for step in opened.steps()
+            if {"doc_id", "reason"} <= set(opened.views[step].schema.names)
+        ]
+        documents = find_documents(connection, asked, sources, deciding)
         quarantined = find_quarantined(connection, asked)
         if not documents.rows and not quarantined.rows:
             raise _not_found(opened, asked)
@@ -76,7 +82,7 @@ def _not_found(opened: OpenedRun, asked: str) -> NotFound:
         )
     return NotFound(
         f"No document or quarantined record of run {opened.name} has {asked[:80]!r} as its "
-        f"id, uri, record key, url or in its text; letters count as they are written."
+        f"id, uri, record key, url, reason or in its text; letters count as they are written."
     )
 
 

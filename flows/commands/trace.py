@@ -15,7 +15,9 @@ from store.runs import get_run
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "document", metavar="ID_OR_TEXT", help="doc_id, record key, URI, URL, or some of its text"
+        "document",
+        metavar="ID_OR_TEXT",
+        help="doc_id, record key, URI, URL, a reason of dropping, or some of its text",
     )
     parser.add_argument("--run", metavar="NAME", help="name of a run (default: the latest)")
 

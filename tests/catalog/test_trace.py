@@ -71,6 +71,17 @@ def test_a_dropped_document_has_the_rule_and_the_values(finished: Any) -> None:
     assert (document["split"], document["curated"]) == (None, False)
 
 
+def test_a_reason_finds_what_was_dropped_for_it(finished: Any) -> None:
+    traced = ask(finished, "length.short")
+    opened = OpenedRun(finished.storage, finished.run)
+    dropped = opened.decisions("apply_policy").to_pylist()
+    ids = {row["doc_id"] for row in dropped if row["reason"] == "length.short"}
+    assert (traced["found_by"], traced["num_found"]) == ("reason", len(ids))
+    assert len(ids) > 10 == len(traced["documents"])
+    assert {document["doc_id"] for document in traced["documents"]} < ids
+    assert {document["reason"] for document in traced["documents"]} == {"length.short"}
+
+
 def test_without_its_rules_a_reason_stands_alone(finished: Any) -> None:
     (document,) = trace(finished.storage, finished.run, "p0.txt#11")["documents"]
     assert fate(document, "apply_policy")["rule"] is None
