@@ -26,6 +26,7 @@ from store.home import first_line
 COMMANDS = {
     "run": "run a recipe: compute what is not there yet, reuse the rest",
     "plan": "show what a run would compute, reuse and cost, and why",
+    "runs": "list the runs of a home, the latest first",
     "status": "show each step of a run: fresh, stale, missing, running or failed",
     "explain": "show what a step's partitions were made from and what differs now",
     "trace": "show one document's fate: read where, kept or dropped by what, its partner",

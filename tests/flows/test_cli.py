@@ -14,6 +14,7 @@ from flows.cli import COMMANDS, main, make_parser
 FLAGS = {
     "run": "RECIPE --force --from --home --json --only --run --set",
     "plan": "RECIPE --home --json --set",
+    "runs": "RECIPE --home --json --last",
     "status": "RUN --home --json",
     "explain": "STEP --home --json --run",
     "trace": "ID_OR_TEXT --home --json --run",
