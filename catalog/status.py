@@ -34,6 +34,24 @@ def status(
     }
 
 
+def recorded_status(run: Run, graph: Graph, why_not: str) -> dict[str, Any]:
+    """Return `status` of what a run recorded, where its sources cannot be compared with now.
+
+    What has an output is called ``stale``, as nobody knows whether it is fresh.
+    """
+    steps = []
+    for name in graph.names():
+        record = run.step(name)
+        has_output = record is not None and record.dataset is not None
+        numbers = _numbers_of_record(record or _NO_RECORD)
+        state = "stale" if has_output else "missing"
+        steps.append({"step": name, "state": state, "why": why_not, **numbers})
+    return {"run": run.name, "steps": steps}
+
+
+_NO_RECORD = StepRecord("", "missing", "", 0, 0, 0, 0, 0, 0, 0, 0.0, 0, None)
+
+
 def _step(storage: Storage, run: Run | None, plan: NodePlan) -> dict[str, Any]:
     record = run.step(plan.node.name) if run else None
     state, reason = _state(storage, run, record, plan)

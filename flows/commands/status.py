@@ -7,10 +7,14 @@ from typing import Any
 
 from catalog.opened import INGEST, OpenedRun
 from catalog.passed_over import passed_over, told_of
-from catalog.status import status
-from flows.commands.context import Context, as_table, of_run
+from catalog.status import recorded_status, status
+from data_contracts.errors import InputError
+from flows.commands.context import as_table, existing_home, of_run
+from flows.graph import build_graph
+from flows.recipe import recipe_from_plain
 from store.hints import human_bytes
-from store.runs import Run
+from store.runs import Run, get_run
+from store.storage import Storage
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,8 +24,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> tuple[dict[str, Any], str]:
     """Compare what the run recorded with what is there now."""
-    context = of_run(options)
-    value = status(context.storage, context.run, context.graph, context.plans)
+    storage = existing_home(options)
+    run = get_run(storage, options.run)
+    try:
+        context = of_run(options)
+        value = status(storage, run, context.graph, context.plans)
+    except InputError as error:
+        graph = build_graph(recipe_from_plain(run.recipe), storage.url)
+        value = recorded_status(run, graph, f"not compared with its sources: {error}")
     rows = [
         (
             s["step"],
@@ -37,8 +47,7 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
         for s in value["steps"]
     ]
     header = ("step", "state", "in", "kept", "dropped", "quarantined", "computed", "size", "why")
-    told = _ended(context.run) if context.run else ""
-    return value, f"{told}\n\n{as_table(rows, header)}{_passed_over(context)}"
+    return value, f"{_ended(run)}\n\n{as_table(rows, header)}{_passed_over(storage, run)}"
 
 
 def _ended(run: Run) -> str:
@@ -48,10 +57,10 @@ def _ended(run: Run) -> str:
     return f"Run {run.name} of {run.recipe_name}, begun {run.started_at}: {state}{why}"
 
 
-def _passed_over(context: Context) -> str:
+def _passed_over(storage: Storage, run: Run) -> str:
     """Return a line on what the sources hold that became no row on purpose, if they do."""
-    record = context.run.step(INGEST) if context.run else None
-    if context.run is None or record is None or record.dataset is None:
+    record = run.step(INGEST)
+    if record is None or record.dataset is None:
         return ""
-    told = told_of(passed_over(OpenedRun(context.storage, context.run).dataset(INGEST)))
+    told = told_of(passed_over(OpenedRun(storage, run).dataset(INGEST)))
     return f"\n\n{told}" if told else ""

@@ -254,3 +254,8 @@ def test_a_run_is_looked_at_from_another_folder(millrace, texts, tmp_path, monke
     answer = millrace("status", "first", "--home", home)
     assert [step["state"] for step in answer.value["steps"]] == ["fresh"]
     assert millrace("explain", "ingest", "--home", home).code == 0
+    texts.rename(tmp_path / "unmounted")
+    answer = millrace("status", "first", "--home", home)
+    (step,) = answer.value["steps"]
+    assert (answer.code, step["state"], step["rows_kept"]) == (0, "stale", 200)
+    assert "not compared with its sources: texts does not exist" in step["why"]
