@@ -63,7 +63,10 @@ def seed_generators(seed: int, step: int, rank: int) -> None:
     So what a step draws does not depend on the steps before it, nor on what another rank draws.
     """
     digest = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
-    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    drawn = int.from_bytes(digest[:8], "little") >> 1
+    torch.default_generator.manual_seed(drawn)  # torch.manual_seed looks for each kind of device
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(drawn)
 
 
 def read_values(begun: Sequence[Begun], meter: Meter) -> list[list[float]]:
