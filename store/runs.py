@@ -97,6 +97,10 @@ class Run:
         process = {key: getattr(self, key) for key in here}
         return life_of(process) != "gone"
 
+    def state_now(self) -> str:
+        """Return its state; ``crashed`` for one that is recorded as running and is not alive."""
+        return "crashed" if self.state == "running" and not self.is_alive() else self.state
+
 
 def process_alive(pid: int, started: float) -> bool:
     """Return whether the process with this id and start time (epoch seconds) still runs."""

@@ -49,11 +49,10 @@ def _told(storage: Storage, run: Run) -> dict[str, Any]:
         acceptance = find_acceptance(storage, run.name)
     except Damaged:
         acceptance = None
-    crashed = run.state == "running" and not run.is_alive()
     return {
         "run": run.name,
         "recipe": run.recipe_name,
-        "state": "crashed" if crashed else run.state,
+        "state": run.state_now(),
         "began": run.started_at,
         "seconds": _seconds(run),
         "partitions_computed": sum(step.partitions_computed for step in run.steps),

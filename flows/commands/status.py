@@ -52,9 +52,8 @@ def execute(options: Namespace) -> tuple[dict[str, Any], str]:
 
 def _ended(run: Run) -> str:
     """Say what became of a run, which the states of its steps today do not tell."""
-    state = "crashed" if run.state == "running" and not run.is_alive() else run.state
     why = f": {run.error}" if run.error else ""
-    return f"Run {run.name} of {run.recipe_name}, begun {run.started_at}: {state}{why}"
+    return f"Run {run.name} of {run.recipe_name}, begun {run.started_at}: {run.state_now()}{why}"
 
 
 def _passed_over(storage: Storage, run: Run) -> str:
